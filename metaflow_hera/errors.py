@@ -1,0 +1,143 @@
+"""Every error that is raised on purpose.
+
+::
+
+    MetaflowHeraError               exit code 1: the user's problem, told in one sentence
+    ├── UsageError                  exit code 2: a command line or a call that cannot be understood
+    │   └── ParameterError          a value that a flow's parameter cannot take
+    ├── FlowError                   a flow that breaks rules: all of them at once
+    ├── SettingsError               a setting with a value that cannot be
+    ├── NamingError                 a name that cannot be carried to where it has to go
+    ├── ArtifactError               a value that cannot be stored or read back
+    ├── StoreError                  a datastore that cannot be used
+    │   ├── MissingKeyError         no object of that key
+    │   └── ConflictError           the object is not in the version that the writer expected
+    ├── PackageError                a code package that cannot be made or unpacked
+    ├── ManifestError               a manifest with something that is not in our subset of Argo
+    ├── BackendError                where flows run cannot do what was asked
+    │   ├── NotDeployedError        no deployment of that name
+    │   ├── UnknownRunError         no run of that id
+    │   └── EngineError             the embedded engine does not run, or does not answer
+    ├── StepError                   a task went wrong outside of the user's own code
+    ├── RunFailedError              a run that ended, but not well
+    └── NotFoundError               the Client has no object of that path
+        └── WrongNamespaceError     it exists, but in another namespace
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class MetaflowHeraError(Exception):
+    """The root; its text is a whole message: where, what was found, what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class UsageError(MetaflowHeraError):
+    """A command line or a call that cannot be understood."""
+
+    exit_code = 2
+
+
+class ParameterError(UsageError):
+    """A value that a flow's parameter cannot take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One broken rule: the sentence, and where it is if that is known.
+
+    >>> print(Problem("step 'a' goes to 'b', which is not a step", file="f.py", line=3))
+    f.py:3: step 'a' goes to 'b', which is not a step
+    """
+
+    text: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = [str(part) for part in (self.file, self.line) if part is not None]
+        return f"{':'.join(where)}: {self.text}" if where else self.text
+
+
+class FlowError(MetaflowHeraError):
+    """A flow that breaks rules: all of them at once, each with its file and line."""
+
+    def __init__(self, problems: Sequence[Problem] | str) -> None:
+        self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[FlowError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class SettingsError(MetaflowHeraError):
+    """A setting with a value that cannot be."""
+
+
+class NamingError(MetaflowHeraError):
+    """A name that cannot be carried to where it has to go."""
+
+
+class ArtifactError(MetaflowHeraError):
+    """A value that cannot be stored or read back."""
+
+
+class StoreError(MetaflowHeraError):
+    """A datastore that cannot be used: missing, forbidden, out of reach, full."""
+
+
+class MissingKeyError(StoreError):
+    """No object of that key."""
+
+
+class ConflictError(StoreError):
+    """The object is not in the version that the writer expected."""
+
+
+class PackageError(MetaflowHeraError):
+    """A code package that cannot be made or unpacked."""
+
+
+class ManifestError(MetaflowHeraError):
+    """A manifest with something that is not in our subset of Argo."""
+
+
+class BackendError(MetaflowHeraError):
+    """Where flows run cannot do what was asked."""
+
+
+class NotDeployedError(BackendError):
+    """No deployment of that name."""
+
+
+class UnknownRunError(BackendError):
+    """No run of that id."""
+
+
+class EngineError(BackendError):
+    """The embedded engine does not run, or does not answer."""
+
+
+class StepError(MetaflowHeraError):
+    """A task went wrong outside of the user's own code: its inputs, its transition, its outputs."""
+
+
+class RunFailedError(MetaflowHeraError):
+    """A run that ended, but not well."""
+
+
+class NotFoundError(MetaflowHeraError):
+    """The Client has no object of that path."""
+
+
+class WrongNamespaceError(NotFoundError):
+    """The object exists, but in another namespace."""

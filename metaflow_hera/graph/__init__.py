@@ -1,0 +1,1 @@
+"""A flow as data: steps and the transitions between them. Knows nothing of Argo, and runs nothing."""

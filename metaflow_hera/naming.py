@@ -1,0 +1,302 @@
+"""Every name that crosses a process: of Argo's objects, of runs and tasks, and of the objects in the store.
+
+Nothing is hashed that a person might have to read, and no name is put together anywhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from metaflow_hera.errors import NamingError
+
+# --- Argo's names ---------------------------------------------------------------------------------------------------
+
+TEMPLATE_NAME_LIMIT = 45
+"""A CronWorkflow's name ends at 52 characters, a Workflow's at 63; runs append a dash and up to 17 characters."""
+
+STEP_NAME_LIMIT = 100
+"""Argo ends a template's name at 128 characters; wrappers add to it."""
+
+# Argo replaces "-" by "_" and evaluates `depends` with expr, whose keywords are no operands there.
+_EXPR_KEYWORDS = frozenset("in not or and let if else true false nil matches contains startswith endswith".split())
+_DEPLOYMENT_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?\Z")
+
+
+def deployment_name(flow: str, name: str | None = None) -> str:
+    """The name of a flow's WorkflowTemplate, by the peer's rules; *name* is the user's own choice.
+
+    >>> deployment_name("ParameterFlow"), deployment_name("_My_Flow")
+    ('parameterflow', 'myflow')
+    """
+    if name is not None:
+        return _valid_deployment_name(name)
+    folded = _ascii(flow)
+    derived = re.sub(r"[_@+]", "", re.sub(r"^[^A-Za-z]+", "", folded)).lower()
+    if folded != flow or not derived:
+        derived = "-".join(filter(None, (derived or "flow", _digest(flow))))
+    if len(derived) > TEMPLATE_NAME_LIMIT:
+        raise NamingError(
+            f"flow {flow!r}: its name in Argo, {derived!r}, has {len(derived)} characters, and at most {TEMPLATE_NAME_LIMIT} "
+            "fit; give a shorter one with --name"
+        )
+    return derived
+
+
+def _valid_deployment_name(name: str) -> str:
+    if not _DEPLOYMENT_NAME.match(name) or len(name) > TEMPLATE_NAME_LIMIT:
+        raise NamingError(
+            f"the name {name!r} cannot be used in Argo: write at most {TEMPLATE_NAME_LIMIT} lower-case letters, digits, '-' "
+            "and '.', beginning with a letter and ending with a letter or a digit"
+        )
+    return name
+
+
+def template_names(steps: Iterable[str]) -> dict[str, str]:
+    """Argo's names of a flow's steps: legal, different from each other, and the same whenever the steps are.
+
+    A name that had to be changed beyond ``_`` to ``-`` carries a digest of the step's own name.
+
+    >>> template_names(["start", "fit_model", "let", "Train", "train"])
+    {'start': 'start', 'fit_model': 'fit-model', 'train': 'train', 'let': 'let-cqjaz', 'Train': 'train-aa3b6'}
+    """
+    steps = tuple(steps)
+    names = {step: step.replace("_", "-") for step in steps if _is_plain(step)}
+    for step in steps:
+        if step not in names:
+            names[step] = free_name(_readable_name(step), names.values())
+    return names
+
+
+def _is_plain(step: str) -> bool:
+    is_legal = re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", step) is not None
+    return is_legal and step not in _EXPR_KEYWORDS and len(step) <= STEP_NAME_LIMIT
+
+
+def _readable_name(step: str) -> str:
+    readable = re.sub(r"[^a-z0-9-]", "", _ascii(step).replace("_", "-").lower()).strip("-") or "step"
+    if not readable[0].isalpha():
+        readable = f"step-{readable}"
+    return f"{readable[:STEP_NAME_LIMIT]}-{_digest(step)}"
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """*wanted*, or the first of ``wanted-2``, ``wanted-3`` … that is not taken."""
+    used = frozenset(taken)
+    name, count = wanted, 1
+    while name in used:
+        count += 1
+        name = f"{wanted}-{count}"
+    return name
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def _digest(text: str) -> str:
+    """Five letters and digits that are no English word, from all of *text*."""
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "".join(alphabet[number >> shift & 31] for shift in range(0, 25, 5))
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+WORKFLOW_RUN_PREFIX = "argo-"
+
+
+def local_run_id(now: float | None = None) -> str:
+    """The id of a run on this machine without a deployment: microseconds since the epoch."""
+    return str(int((time.time() if now is None else now) * 1_000_000))
+
+
+def workflow_run_id(workflow: str) -> str:
+    """The id of the run of an Argo Workflow, real or embedded.
+
+    >>> workflow_run_id("parameterflow-x7k2p")
+    'argo-parameterflow-x7k2p'
+    """
+    return WORKFLOW_RUN_PREFIX + workflow
+
+
+def workflow_of_run(run: str) -> str | None:
+    """The Argo Workflow behind a run, None for a run that has none."""
+    return run.removeprefix(WORKFLOW_RUN_PREFIX) if run.startswith(WORKFLOW_RUN_PREFIX) else None
+
+
+# --- tasks ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPath:
+    """Which task of a step: its index in each foreach around it, outermost first, and the round of a self-looping step.
+
+    >>> str(IndexPath()), str(IndexPath((3, 7))), str(IndexPath((3,), iteration=12))
+    ('0', '3.7', '3~12')
+    >>> IndexPath.parse("3.7", depth=2), IndexPath.parse("0", depth=0)
+    (IndexPath(indexes=(3, 7), iteration=None), IndexPath(indexes=(), iteration=None))
+    """
+
+    indexes: tuple[int, ...] = ()
+    iteration: int | None = None
+
+    def __str__(self) -> str:
+        text = ".".join(map(str, self.indexes)) or "0"
+        return text if self.iteration is None else f"{text}~{self.iteration}"
+
+    @classmethod
+    def parse(cls, text: str, depth: int) -> IndexPath:
+        """Read a path of a step that lies in *depth* foreaches; outside of any, the path is ``0``."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)*)(?:~(\d+))?", text, re.ASCII)
+        indexes = tuple(map(int, match[1].split("."))) if match else ()
+        if match is None or len(indexes) != max(depth, 1) or (depth == 0 and indexes != (0,)):
+            raise NamingError(
+                f"{text!r} is no task of a step in {depth} foreaches; a task looks like '0', '3', '3.7' or '3~12'"
+            )
+        return cls(indexes if depth else (), int(match[2]) if match[2] else None)
+
+    def child(self, index: int) -> IndexPath:
+        """The path of item *index* of a foreach that this task opens."""
+        return IndexPath((*self.indexes, index))
+
+    @property
+    def parent(self) -> IndexPath:
+        """The path of the task that opened the innermost foreach."""
+        return IndexPath(self.indexes[:-1])
+
+
+# --- keys in the store ----------------------------------------------------------------------------------------------
+
+TASK_RECORD = "task.json"
+CLAIM = "claim"
+
+
+@dataclass(frozen=True, slots=True)
+class RunKeys:
+    """The keys of one run."""
+
+    flow: str
+    run: str
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.flow}/runs/{self.run}/"
+
+    @property
+    def record(self) -> str:
+        return f"{self.prefix}run.json"
+
+    @property
+    def end(self) -> str:
+        return f"{self.prefix}end.json"
+
+    @property
+    def tags(self) -> str:
+        return f"{self.prefix}tags.json"
+
+    def index(self, created: float) -> str:
+        """The entry by which runs are listed, the newest first; *created* in seconds since the epoch."""
+        return f"{index_prefix(self.flow)}{10**14 - int(created * 1000):014d}-{self.run}"
+
+    def step_prefix(self, step: str) -> str:
+        return f"{self.prefix}{step}/"
+
+    def task_prefix(self, step: str, path: str) -> str:
+        return f"{self.prefix}{step}/{path}/"
+
+    def attempt(self, step: str, path: str, attempt: int) -> AttemptKeys:
+        return AttemptKeys(f"{self.task_prefix(step, path)}{attempt}/")
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKeys:
+    """The keys of one attempt of a task."""
+
+    prefix: str
+
+    @property
+    def claim(self) -> str:
+        return self.prefix + CLAIM
+
+    @property
+    def record(self) -> str:
+        return self.prefix + TASK_RECORD
+
+    def log(self, stream: str, segment: int) -> str:
+        """A piece of what the task printed; *stream* is ``stdout`` or ``stderr``, segments count from 0."""
+        return f"{self.prefix}{stream}.{segment:06d}"
+
+    def log_prefix(self, stream: str) -> str:
+        return f"{self.prefix}{stream}."
+
+
+def index_prefix(flow: str) -> str:
+    return f"{flow}/index/"
+
+
+def run_of_index(key: str) -> str:
+    """The run that an index entry stands for.
+
+    >>> run_of_index(RunKeys("F", "argo-f-x1").index(1.5))
+    'argo-f-x1'
+    """
+    return key.rpartition("/")[2].partition("-")[2]
+
+
+def data_key(digest: str) -> str:
+    """The key of a content-addressed object."""
+    return f"data/{digest[:2]}/{digest}"
+
+
+def pathspec(*parts: str | int) -> str:
+    """``Flow/run/step/task``, or the beginning of it."""
+    return "/".join(map(str, parts))
+
+
+# --- what a container and the engine agree on -----------------------------------------------------------------------
+
+POD_DIR_VARIABLE = "MFHERA_POD_DIR"
+"""The environment variable with the pod's own directory; the embedded engine gives each pod another one."""
+
+POD_DIR = "/tmp/mfhera"  # noqa: S108  (a volume of the pod, not a shared folder)
+PARAMETERS_FILE = "parameters"
+SPLITS_OUTPUT = "splits"
+NEXT_OUTPUT = "next"
+
+
+def output_file(parameter: str) -> str:
+    """Where a container writes an output parameter, relative to its pod directory."""
+    return f"out/{parameter}"
+
+
+# --- labels and annotations of what we deploy -----------------------------------------------------------------------
+
+LABEL_PREFIX = "metaflow-hera/"
+
+
+class Annotations:
+    """By these a deployed template is listed, triggered and checked without its source."""
+
+    FLOW = f"{LABEL_PREFIX}flow"
+    PARAMETERS = f"{LABEL_PREFIX}parameters"
+    CODE = f"{LABEL_PREFIX}code"
+    DATASTORE = f"{LABEL_PREFIX}datastore"
+    DEPLOYER = f"{LABEL_PREFIX}deployer"
+    DEPLOYED_AT = f"{LABEL_PREFIX}deployed-at"
+    VERSION = f"{LABEL_PREFIX}version"
+    STEP = f"{LABEL_PREFIX}step"
+
+
+def label_value(text: str) -> str:
+    """*text* as far as a Kubernetes label can hold it: at most 63 letters, digits, ``-``, ``_`` and ``.``."""
+    return re.sub(r"[^-A-Za-z0-9_.]", "-", _ascii(text))[:63].strip("-_.")
+
+
+def merged(*mappings: Mapping[str, str]) -> dict[str, str]:
+    """The mappings as one, sorted by key; the last wins."""
+    return dict(sorted({key: value for mapping in mappings for key, value in mapping.items()}.items()))

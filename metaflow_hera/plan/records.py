@@ -1,0 +1,153 @@
+"""The Plan: frozen records of exactly the part of Argo that we emit.
+
+A Plan is what `compile` makes of a flow, what becomes a manifest, what a manifest is read back into, and what the engine runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from metaflow_hera.plan.text import Condition, Depends, Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """An argument of the workflow; *value* is its default as a person would type it, None for one that must be given."""
+
+    name: str
+    value: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A node of a DAG: which template runs, after what, with which arguments, and how often."""
+
+    name: str
+    template: str
+    depends: Depends | None = None
+    when: Condition | None = None
+    arguments: tuple[tuple[str, Text], ...] = ()
+    """Input parameters of the template, in its order, with their values."""
+    count: Text | None = None
+    """Makes the task a fan-out of so many items, `Item` being 0, 1, …"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dag:
+    """A template that is a graph of tasks."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    inputs: tuple[str, ...] = ()
+    parallelism: int | None = None
+    """How many direct children of one invocation may be active."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """A template of one task, used where a DAG cannot be: at the exit of a workflow."""
+
+    name: str
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Try again up to *limit* times whatever went wrong, *backoff* seconds after an attempt ended."""
+
+    limit: int
+    backoff: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyDir:
+    """A volume that lives as long as its pod; with *medium* ``Memory`` it is of the pod's memory."""
+
+    name: str
+    path: str
+    medium: str = ""
+    size: str = ""
+    """A Kubernetes quantity, such as ``512Mi``; empty for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A PersistentVolumeClaim that is there already."""
+
+    name: str
+    path: str
+
+
+Volume = EmptyDir | Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A template that is one container: the pod of a task."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    args: tuple[Text, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Output parameters and the file, below the pod directory, that holds each."""
+    parameters_file: str = ""
+    """The file, below the pod directory, that gets all parameters of the workflow, in base64; empty for none."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    """Kubernetes Secrets whose keys become environment variables."""
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    retry: Retry | None = None
+    deadline: int | None = None
+    """Seconds from the start of the pod, of each attempt."""
+    image_pull_policy: str = ""
+    image_pull_secrets: tuple[str, ...] = ()
+    service_account: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, object], ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    security_context: Mapping[str, object] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+Template = Dag | Steps | Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a deployment runs by itself: a cron line of five fields, in a time zone of the IANA database."""
+
+    cron: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A deployment, whole: the WorkflowTemplate and, if it is scheduled, the CronWorkflow."""
+
+    name: str
+    entrypoint: str
+    templates: tuple[Template, ...]
+    """The entrypoint first, then in the order in which a reader meets them."""
+    parameters: tuple[Parameter, ...] = ()
+    on_exit: str = ""
+    namespace: str = ""
+    service_account: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    run_labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of every Workflow that is made from the template."""
+    deadline: int | None = None
+    """Seconds that a whole run may take."""
+    schedule: Schedule | None = None
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Template]:
+        return {template.name: template for template in self.templates}

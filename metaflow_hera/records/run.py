@@ -1,0 +1,42 @@
+"""The records of a run: how it began, how it ended, and its place in the list of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from metaflow_hera.records.values import Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """How a run began; written once, by its start step or by the local runner, before anything else of the run."""
+
+    flow: str
+    run: str
+    created: float
+    """Seconds since the epoch."""
+    user: str = ""
+    code: str = ""
+    """The key of the code package; empty for a local run, which needs none."""
+    file: str = ""
+    deployment: str = ""
+    tags: tuple[str, ...] = ()
+    system_tags: tuple[str, ...] = ()
+    parameters: Mapping[str, Ref] = field(default_factory=dict)
+    """Parameters and constants of the class, by attribute name."""
+    parameter_names: tuple[str, ...] = ()
+    """Those of them that are parameters."""
+    graph: Mapping[str, object] = field(default_factory=dict)
+    """The flow as JSON, for whoever shows it later without its source."""
+    origin: str = ""
+    """The run that this one resumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRecord:
+    """How a run ended: Argo's word for it, when, and why if it did not succeed."""
+
+    status: str
+    finished: float
+    message: str = ""

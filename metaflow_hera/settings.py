@@ -1,0 +1,220 @@
+"""What can be configured, and the only reader of the environment and of configuration files.
+
+A value comes from the first of: an option, ``MFHERA_*``, the peer's ``METAFLOW_*`` name that means the same, ``[tool.mfhera]`` in
+the nearest pyproject.toml, the user's config file, the default.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from metaflow_hera.errors import SettingsError
+from metaflow_hera.naming import POD_DIR_VARIABLE
+
+BACKENDS = ("embedded", "kubernetes", "argo")
+
+
+class Source(NamedTuple):
+    """Values of settings from one place; *name* says which, with ``{}`` for the setting's own spelling there."""
+
+    name: str
+    values: Mapping[str, str]
+
+
+def _setting(help: str, *, peer: str = "") -> Any:
+    return field(default="", metadata={"help": help, "peer": peer})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one command; texts, empty for what is not set and has no default."""
+
+    datastore: str = _setting("where everything is kept: a directory or s3://bucket/prefix")
+    data_dir: str = _setting("the embedded engine's state, the local store and caches")
+    backend: str = _setting("where deployed flows run: embedded, kubernetes or argo")
+    s3_endpoint_url: str = _setting("the S3 server, where it is not AWS's own", peer="METAFLOW_S3_ENDPOINT_URL")
+    s3_region: str = _setting("the region of the bucket")
+    pod_s3_endpoint_url: str = _setting("the S3 server as pods see it, where that differs")
+    pod_secrets: str = _setting(
+        "Kubernetes Secrets, comma-separated, that pods get as environment", peer="METAFLOW_KUBERNETES_SECRETS"
+    )
+    kube_context: str = _setting("the context of the kubeconfig")
+    namespace: str = _setting("the Kubernetes namespace", peer="METAFLOW_KUBERNETES_NAMESPACE")
+    service_account: str = _setting("the service account of pods", peer="METAFLOW_KUBERNETES_SERVICE_ACCOUNT")
+    image: str = _setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
+    argo_server: str = _setting("the URL of the Argo Server")
+    argo_token: str = _setting("the token for the Argo Server")
+    package_suffixes: str = _setting(
+        "what the code package holds besides .py, comma-separated", peer="METAFLOW_DEFAULT_PACKAGE_SUFFIXES"
+    )
+    user: str = _setting("who you are", peer="METAFLOW_USER")
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """For each setting, where its value came from."""
+
+    @classmethod
+    def load(cls, options: Mapping[str, str | None] | None = None) -> Self:
+        """The settings of this process; *options* are those of the command line, None where one was not given."""
+        return cls.resolve(_sources(options or {}, os.environ, Path.cwd()))
+
+    @classmethod
+    def resolve(cls, sources: Iterable[Source]) -> Self:
+        """The first value that the sources give for each setting, and where it came from."""
+        values: dict[str, str] = {}
+        origins: dict[str, str] = {}
+        for source in sources:
+            for name, value in source.values.items():
+                if name not in values:
+                    values[name], origins[name] = value, source.name.format(_spelling(source.name, name))
+        values.setdefault("datastore", str(Path(values["data_dir"]) / "store"))
+        origins.setdefault("datastore", "default")
+        if (backend := values["backend"]) not in BACKENDS:
+            raise SettingsError(f"backend {backend!r} (from {origins['backend']}) is none of {', '.join(BACKENDS)}")
+        return cls(**values, origins=origins)
+
+    def describe(self) -> Iterator[tuple[str, str, str, str]]:
+        """Name, value, origin and meaning of each setting; a token's value is not shown."""
+        for setting in _all():
+            value = getattr(self, setting.name)
+            shown = "(set)" if value and setting.name == "argo_token" else value
+            yield setting.name, shown, self.origins.get(setting.name, "not set"), setting.metadata["help"]
+
+    @property
+    def secrets_of_pods(self) -> tuple[str, ...]:
+        return _listed(self.pod_secrets)
+
+    @property
+    def suffixes_of_packages(self) -> tuple[str, ...]:
+        return (".py", *_listed(self.package_suffixes))
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting.
+
+    >>> variable("data_dir")
+    'MFHERA_DATA_DIR'
+    """
+    return f"MFHERA_{name.upper()}"
+
+
+def pod_directory(default: str) -> Path:
+    """Where this container finds its input files and leaves its outputs."""
+    return Path(os.environ.get(POD_DIR_VARIABLE, default))
+
+
+def set_environment(values: Mapping[str, str]) -> None:
+    """Give the user's code in this process these variables."""
+    os.environ.update(values)
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, for a child's."""
+    return dict(os.environ)
+
+
+def _all() -> Iterator[Any]:
+    return (setting for setting in fields(Settings) if "help" in setting.metadata)
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _spelling(source: str, name: str) -> str:
+    return "--" + name.replace("_", "-") if source.startswith("option") else variable(name)
+
+
+def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
+    yield Source("option {}", {name: value for name, value in options.items() if value is not None})
+    names = [setting.name for setting in _all()]
+    yield Source("{}", {name: environ[variable(name)] for name in names if environ.get(variable(name))})
+    yield from _peer_sources(environ)
+    yield from _file_sources(cwd, environ)
+    yield Source("default", _defaults(options, environ, cwd))
+
+
+def _peer_sources(environ: Mapping[str, str]) -> Iterator[Source]:
+    for setting in _all():
+        peer = setting.metadata["peer"]
+        if peer and environ.get(peer):
+            yield Source(peer, {setting.name: environ[peer]})
+    kind = environ.get("METAFLOW_DEFAULT_DATASTORE", "").upper()
+    root = f"METAFLOW_DATASTORE_SYSROOT_{kind}"
+    if kind in ("S3", "LOCAL") and environ.get(root):
+        yield Source(root, {"datastore": environ[root]})
+
+
+def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
+    for folder in (cwd, *cwd.parents):
+        if (file := folder / "pyproject.toml").is_file():
+            table = _toml(file).get("tool", {}).get("mfhera", {})
+            yield Source(str(file), _texts(table, file))
+            break
+    if (file := user_config_file(environ)).is_file():
+        yield Source(str(file), _texts(_toml(file), file))
+
+
+def user_config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where a user's own settings lie."""
+    chosen = (os.environ if environ is None else environ).get("MFHERA_CONFIG_FILE")
+    if chosen:
+        return Path(chosen)
+    if (
+        sys.platform == "linux"
+    ):  # what platformdirs says, without its import: every container and every run comes by here
+        base = (os.environ if environ is None else environ).get("XDG_CONFIG_HOME")
+        return Path(base or Path.home() / ".config") / "mfhera" / "config.toml"
+    from platformdirs import user_config_path  # elsewhere the rules are not that short
+
+    return user_config_path("mfhera") / "config.toml"
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    import tomllib  # only where there is a file to read
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file}: cannot be read as TOML: {error}") from error
+
+
+def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
+    values = {name.replace("-", "_"): value for name, value in table.items()}
+    known = {setting.name for setting in _all()}
+    problems = [f"{name!r} is no setting" for name in sorted(values.keys() - known)]
+    problems += [f"{name!r} must be a text" for name, value in values.items() if not isinstance(value, str)]
+    if problems:
+        raise SettingsError(f"{file}: {'; '.join(problems)}. Settings are {', '.join(sorted(known))}")
+    return values
+
+
+def _defaults(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
+    given = options.get("data_dir") or environ.get(variable("data_dir"))
+    data_dir = Path(given) if given else _nearest_data_dir(cwd)
+    return {
+        "data_dir": str(data_dir),
+        "backend": "embedded",
+        "image": f"python:{sys.version_info.major}.{sys.version_info.minor}",
+        "user": _login_name(environ),
+    }
+
+
+def _nearest_data_dir(cwd: Path) -> Path:
+    candidates = [folder / ".mfhera" for folder in (cwd, *cwd.parents)]
+    return next((folder for folder in candidates if folder.is_dir()), candidates[0])
+
+
+def _login_name(environ: Mapping[str, str]) -> str:
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        if environ.get(name):
+            return environ[name]
+    try:
+        import pwd  # not on every system
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return "unknown"
