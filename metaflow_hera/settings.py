@@ -1,7 +1,7 @@
 """What can be configured, and the only reader of the environment and of configuration files.
 
-A value comes from the first of: an option, ``MFHERA_*``, the peer's ``METAFLOW_*`` name that means the same, ``[tool.mfhera]`` in
-the nearest pyproject.toml, the user's config file, the default.
+A value comes from the first of: an option, ``MFHERA_*``, the peer's ``METAFLOW_*`` name that means the same,
+``[tool.mfhera]`` in the nearest pyproject.toml, the user's config file, the default.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import POD_DIR_VARIABLE
 
 BACKENDS = ("embedded", "kubernetes", "argo")
+PATHS = ("datastore", "data_dir")
+"""Settings that are paths; those in a file are relative to it, others to the working directory."""
 
 
 class Source(NamedTuple):
@@ -59,7 +61,11 @@ class Settings:
     @classmethod
     def load(cls, options: Mapping[str, str | None] | None = None) -> Self:
         """The settings of this process; *options* are those of the command line, None where one was not given."""
-        return cls.resolve(_sources(options or {}, os.environ, Path.cwd()))
+        try:
+            cwd = Path.cwd()
+        except FileNotFoundError as error:
+            raise SettingsError("the working directory does not exist any more; change to one that does") from error
+        return cls.resolve(_sources(options or {}, os.environ, cwd))
 
     @classmethod
     def resolve(cls, sources: Iterable[Source]) -> Self:
@@ -69,7 +75,7 @@ class Settings:
         for source in sources:
             for name, value in source.values.items():
                 if name not in values:
-                    values[name], origins[name] = value, source.name.format(_spelling(source.name, name))
+                    values[name], origins[name] = value, source.name.replace("{}", _spelling(source.name, name))
         values.setdefault("datastore", str(Path(values["data_dir"]) / "store"))
         origins.setdefault("datastore", "default")
         if (backend := values["backend"]) not in BACKENDS:
@@ -129,15 +135,17 @@ def _spelling(source: str, name: str) -> str:
 
 
 def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
-    yield Source("option {}", {name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    yield Source("option {}", _absolute(given, cwd))
     names = [setting.name for setting in _all()]
-    yield Source("{}", {name: environ[variable(name)] for name in names if environ.get(variable(name))})
-    yield from _peer_sources(environ)
+    named = {name: environ[variable(name)] for name in names if environ.get(variable(name))}
+    yield Source("{}", _absolute(named, cwd))
+    yield from _peer_sources(environ, cwd)
     yield from _file_sources(cwd, environ)
-    yield Source("default", _defaults(options, environ, cwd))
+    yield Source("default", _defaults(environ, cwd))
 
 
-def _peer_sources(environ: Mapping[str, str]) -> Iterator[Source]:
+def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
     for setting in _all():
         peer = setting.metadata["peer"]
         if peer and environ.get(peer):
@@ -145,41 +153,64 @@ def _peer_sources(environ: Mapping[str, str]) -> Iterator[Source]:
     kind = environ.get("METAFLOW_DEFAULT_DATASTORE", "").upper()
     root = f"METAFLOW_DATASTORE_SYSROOT_{kind}"
     if kind in ("S3", "LOCAL") and environ.get(root):
-        yield Source(root, {"datastore": environ[root]})
+        yield Source(root, _absolute({"datastore": environ[root]}, cwd))
 
 
 def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
     for folder in (cwd, *cwd.parents):
         if (file := folder / "pyproject.toml").is_file():
-            table = _toml(file).get("tool", {}).get("mfhera", {})
-            yield Source(str(file), _texts(table, file))
+            tools = _toml(file).get("tool", {}) if b"mfhera" in _content(file) else {}
+            yield Source(str(file), _texts(tools.get("mfhera", {}), file))
             break
-    if (file := user_config_file(environ)).is_file():
-        yield Source(str(file), _texts(_toml(file), file))
+    own = user_config_file(environ)
+    if own is not None and own.is_file():
+        yield Source(str(own), _texts(_toml(own), own))
 
 
-def user_config_file(environ: Mapping[str, str] | None = None) -> Path:
-    """Where a user's own settings lie."""
-    chosen = (os.environ if environ is None else environ).get("MFHERA_CONFIG_FILE")
-    if chosen:
+def user_config_file(environ: Mapping[str, str]) -> Path | None:
+    """Where a user's own settings lie, None for a user without a home."""
+    if chosen := environ.get("MFHERA_CONFIG_FILE"):
         return Path(chosen)
-    if (
-        sys.platform == "linux"
-    ):  # what platformdirs says, without its import: every container and every run comes by here
-        base = (os.environ if environ is None else environ).get("XDG_CONFIG_HOME")
-        return Path(base or Path.home() / ".config") / "mfhera" / "config.toml"
-    from platformdirs import user_config_path  # elsewhere the rules are not that short
+    if sys.platform != "linux":
+        from platformdirs import user_config_path  # its rules are short on Linux, where every container comes by
 
-    return user_config_path("mfhera") / "config.toml"
+        return user_config_path("mfhera") / "config.toml"
+    else:
+        home = f"{environ['HOME']}/.config" if environ.get("HOME") else ""
+        folder = environ.get("XDG_CONFIG_HOME") or home
+        return Path(folder, "mfhera", "config.toml") if folder else None
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _toml(file: Path) -> dict[str, Any]:
     import tomllib  # only where there is a file to read
 
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return tomllib.loads(_content(file).decode())
+    except ValueError as error:
         raise SettingsError(f"{file}: cannot be read as TOML: {error}") from error
+
+
+def _absolute(values: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The values with paths made absolute: a daemon, a worker and another folder's command must mean the same place."""
+    return {name: _absolute_path(value, folder) if name in PATHS else value for name, value in values.items()}
+
+
+def _absolute_path(value: str, folder: Path) -> str:
+    if not value or "://" in value:
+        return value
+    try:
+        return os.path.normpath(folder / Path(value).expanduser())
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{value!r}: there is no home directory for '~' to stand for; write the whole path"
+        ) from error
 
 
 def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
@@ -189,14 +220,12 @@ def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
     problems += [f"{name!r} must be a text" for name, value in values.items() if not isinstance(value, str)]
     if problems:
         raise SettingsError(f"{file}: {'; '.join(problems)}. Settings are {', '.join(sorted(known))}")
-    return values
+    return _absolute(values, file.parent)
 
 
-def _defaults(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
-    given = options.get("data_dir") or environ.get(variable("data_dir"))
-    data_dir = Path(given) if given else _nearest_data_dir(cwd)
+def _defaults(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
     return {
-        "data_dir": str(data_dir),
+        "data_dir": str(_nearest_data_dir(cwd)),
         "backend": "embedded",
         "image": f"python:{sys.version_info.major}.{sys.version_info.minor}",
         "user": _login_name(environ),
