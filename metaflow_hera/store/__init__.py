@@ -1,7 +1,7 @@
 """Where everything is kept: four verbs over keys and bytes, and nothing that knows what the bytes mean.
 
-A key is a relative path with ``/`` between its parts, as `metaflow_hera.naming` makes it. An object is written whole or not
-at all: a reader never sees half of one, and a writer that dies leaves nothing that a reader would find.
+A key is a relative path with ``/`` between its parts, as `metaflow_hera.naming` makes it. An object is written whole
+or not at all: a reader never sees half of one, and a writer that dies leaves nothing that a reader would find.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ class Store(Protocol):
         """Opens the same store again, here or in a container: ``open_store(store.uri, settings)``."""
         ...
 
+    @property
+    def parallelism(self) -> int:
+        """How many calls at once are faster than one after the other; 1 where a call is over in microseconds."""
+        ...
+
     def put(self, key: str, *parts: Data, expect: Version | None = None) -> Version:
         """Write the parts, joined, as one object; return its version.
 
@@ -39,15 +44,21 @@ class Store(Protocol):
         ...
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> Data:
-        """The object's bytes from *start* up to *end*; may be a view of mapped memory. `MissingKeyError` if there is none."""
+        """The object's bytes from *start* up to *end*, as far as it has them; may be a view of mapped memory.
+
+        `MissingKeyError` if there is no object.
+        """
         ...
 
     def head(self, key: str) -> Version:
         """The version of the object, `ABSENT` if there is none."""
         ...
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """All keys that begin with *prefix*, in the order of their code points."""
+    def keys(self, prefix: str, *, deep: bool = True) -> Iterator[str]:
+        """All keys that begin with *prefix*, in the order of their code points.
+
+        Without *deep*, one entry that ends in ``/`` stands for all keys that go on after the next ``/``.
+        """
         ...
 
 
