@@ -1,6 +1,7 @@
 """The Plan: frozen records of exactly the part of Argo that we emit.
 
-A Plan is what `compile` makes of a flow, what becomes a manifest, what a manifest is read back into, and what the engine runs.
+A Plan is what `compile` makes of a flow, what becomes a manifest, what a manifest is read back into, and what the engine
+runs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from metaflow_hera.plan.text import Condition, Depends, Text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """An argument of the workflow; *value* is its default as a person would type it, None for one that must be given."""
+    """An argument of the workflow; *value* is its default as a person would type it, None for one that is required."""
 
     name: str
     value: str | None = None

@@ -52,7 +52,7 @@ Text = tuple[str | Reference, ...]
 """Literal pieces and references in turn; no two literal pieces side by side, none of them empty."""
 
 PARAMETERS_AS_BASE64 = "{{=toBase64(workflow.parameters.json)}}"
-"""All parameters of the workflow as a JSON list of ``{"name", "value"}``; the one form in which any value arrives exactly."""
+"""All parameters of the workflow, a JSON list of ``{"name", "value"}``: the one form in which any value arrives exactly."""
 
 
 def text(*parts: str | Reference) -> Text:

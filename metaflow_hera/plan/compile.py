@@ -1,0 +1,96 @@
+"""From a flow's graph to its Plan: pure, and the same for the same graph and options."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+from metaflow_hera.errors import FlowError, NamingError, Problem
+from metaflow_hera.graph.model import Graph
+from metaflow_hera.naming import Annotations, deployment_name, label_value, merged
+from metaflow_hera.plan.container import exit_container, step_container
+from metaflow_hera.plan.dag import DagCompiler
+from metaflow_hera.plan.names import Names
+from metaflow_hera.plan.options import CompileOptions
+from metaflow_hera.plan.records import Dag, Plan, Steps, Task, Template
+from metaflow_hera.plan.text import StatusIsNot
+
+__all__ = ["CompileOptions", "compile_plan"]
+
+TEMPLATE_LIMIT = 200
+"""Of templates in a workflow and of tasks in a DAG: Argo 4 takes no more."""
+
+RESERVED_PARAMETERS = frozenset({"json"})
+"""A parameter of this name would hide the list of all parameters from the start step."""
+
+_PARAMETER_NAME = re.compile(r"[-A-Za-z0-9_]+\Z")
+
+
+def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
+    """The Plan of a flow that passed `graph.check`; `FlowError` or `NamingError` for what Argo cannot hold."""
+    problems = [Problem(text, file=graph.file) for text in _problems_of_options(options)]
+    if problems:
+        raise FlowError(problems)
+    names = Names.of(graph)
+    container = partial(step_container, graph=graph, names=names, options=options)
+    flow = DagCompiler(graph=graph, names=names, max_workers=options.max_workers, container=container)
+    templates = (*flow.templates(), *_at_exit(graph, names, options))
+    _check_sizes(graph, templates)
+    flow_label = {Annotations.FLOW: label_value(graph.flow)}
+    return Plan(
+        name=deployment_name(graph.flow, options.name),
+        entrypoint=names.entry,
+        templates=templates,
+        parameters=options.parameters,
+        on_exit=names.on_exit,
+        namespace=options.namespace,
+        service_account=options.service_account,
+        labels=merged(options.labels, flow_label),
+        annotations=merged(_annotations(graph, options), options.annotations),
+        run_labels=flow_label,
+        deadline=options.deadline,
+        schedule=options.schedule,
+    )
+
+
+def _at_exit(graph: Graph, names: Names, options: CompileOptions) -> Iterator[Template]:
+    """A Steps template whose one step is skipped after success: that costs no pod and no turn of the controller."""
+    task = Task(name=names.exit, template=names.exit, when=StatusIsNot("Succeeded"))
+    yield Steps(name=names.on_exit, task=task)
+    yield exit_container(graph, names, options)
+
+
+def _annotations(graph: Graph, options: CompileOptions) -> dict[str, str]:
+    known = {
+        Annotations.FLOW: graph.flow,
+        Annotations.CODE: options.code,
+        Annotations.DATASTORE: options.store,
+        Annotations.DEPLOYER: options.user,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _problems_of_options(options: CompileOptions) -> Iterator[str]:
+    if options.max_workers < 1:
+        yield f"max-workers is {options.max_workers}, but a foreach needs at least 1"
+    for name, count in Counter(parameter.name for parameter in options.parameters).items():
+        if not _PARAMETER_NAME.match(name) or name in RESERVED_PARAMETERS:
+            yield f"the parameter name {name!r} cannot be used in Argo: write ASCII letters, digits, '-' and '_', not 'json'"
+        if count > 1:
+            yield f"{count} parameters have the name {name!r}"
+    if options.schedule is not None:
+        for parameter in options.parameters:
+            if parameter.value is None:
+                yield f"parameter {parameter.name!r} has no default, and a scheduled run has nobody to give it a value"
+
+
+def _check_sizes(graph: Graph, templates: tuple[Template, ...]) -> None:
+    tasks = max(len(template.tasks) for template in templates if isinstance(template, Dag))
+    for count, what in ((len(templates), "templates"), (tasks, "tasks in one DAG")):
+        if count > TEMPLATE_LIMIT:
+            raise NamingError(
+                f"flow {graph.flow!r}: its {len(graph.order)} steps make {count} {what}, and Argo takes "
+                f"{TEMPLATE_LIMIT}; split it into several flows"
+            )

@@ -1,0 +1,131 @@
+"""The container of a step, and the one that writes down how a run ended."""
+
+from __future__ import annotations
+
+from metaflow_hera.command import ExitCommand, TaskCommand
+from metaflow_hera.graph.model import Foreach, Graph, Step
+from metaflow_hera.naming import (
+    NEXT_OUTPUT,
+    PARAMETERS_FILE,
+    POD_DIR,
+    POD_DIR_VARIABLE,
+    SPLITS_OUTPUT,
+    Annotations,
+    output_file,
+)
+from metaflow_hera.plan.dag import chooses
+from metaflow_hera.plan.names import PATH, Names
+from metaflow_hera.plan.options import CompileOptions
+from metaflow_hera.plan.pod import attributes_of, pod_of
+from metaflow_hera.plan.records import Container, EmptyDir, Retry
+from metaflow_hera.plan.text import Input, Retries, Text, WorkflowStatus, parse, render, text
+
+POD_VOLUME = EmptyDir(name="pod", path=POD_DIR)
+"""Also where the root file system is read-only, or the user is not root, a step can write here."""
+
+DEADLINE_MARGIN = 60
+"""Seconds after the alarm in the process: the pod's clock starts before the image is pulled, and state is saved."""
+
+
+def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOptions) -> Container:
+    """The container that runs the tasks of *step*."""
+    retry = _retry(step)
+    in_foreach = bool(graph.foreaches(step.name))
+    pod = pod_of(step, options)
+    command = TaskCommand(
+        flow=_literal(graph.flow),
+        file=_literal(options.file),
+        step=_literal(step.name),
+        run=render(options.run),
+        path=render(text(Input(PATH))) if in_foreach else "0",
+        store=_literal(options.store),
+        code=_literal(options.code),
+        attempt=render(text(Retries())) if retry else "0",
+        retries=str(_times(step)),
+        decorators=tuple(map(_literal, options.decorators)),
+        deployment=_literal(options.name),
+        user=_literal(options.user),
+        tags=tuple(map(_literal, options.tags)),
+    )
+    return Container(
+        name=names.steps[step.name],
+        image=pod.image,
+        command=options.command,
+        args=_args(command.argv()),
+        inputs=(PATH,) if in_foreach else (),
+        outputs=_outputs(step),
+        parameters_file=PARAMETERS_FILE if step.name == graph.start else "",
+        env={**pod.env, **options.env, POD_DIR_VARIABLE: POD_DIR},
+        secrets=pod.secrets,
+        requests=pod.requests,
+        limits=pod.limits,
+        retry=retry,
+        deadline=_deadline(step),
+        image_pull_policy=pod.image_pull_policy,
+        image_pull_secrets=pod.image_pull_secrets,
+        service_account=pod.service_account,
+        node_selector=pod.node_selector,
+        tolerations=pod.tolerations,
+        volumes=(POD_VOLUME, *pod.volumes),
+        security_context=pod.security_context,
+        ports=pod.ports,
+        labels=pod.labels,
+        annotations={**pod.annotations, Annotations.STEP: step.name},
+    )
+
+
+def exit_container(graph: Graph, names: Names, options: CompileOptions) -> Container:
+    """The container that runs when a run ended otherwise than by its end step."""
+    command = ExitCommand(
+        flow=_literal(graph.flow),
+        run=render(options.run),
+        status=render(text(WorkflowStatus())),
+        store=_literal(options.store),
+        code=_literal(options.code),
+    )
+    return Container(
+        name=names.exit,
+        image=options.image,
+        command=options.command,
+        args=_args(command.argv()),
+        env={**options.env, POD_DIR_VARIABLE: POD_DIR},
+        secrets=options.secrets,
+        volumes=(POD_VOLUME,),
+    )
+
+
+def _args(argv: tuple[str, ...]) -> tuple[Text, ...]:
+    return tuple(map(parse, argv))
+
+
+def _literal(value: str) -> str:
+    return render(text(value))
+
+
+def _outputs(step: Step) -> tuple[tuple[str, str], ...]:
+    if isinstance(step.transition, Foreach):
+        return ((SPLITS_OUTPUT, output_file(SPLITS_OUTPUT)),)
+    if chooses(step):
+        return ((NEXT_OUTPUT, output_file(NEXT_OUTPUT)),)
+    return ()
+
+
+def _times(step: Step) -> int:
+    return int(attributes_of(step, "retry").get("times", 3)) if step.decorator("retry") else 0
+
+
+def _retry(step: Step) -> Retry | None:
+    """With @catch one more attempt than the user allows: the one that stands in for a process that died."""
+    limit = _times(step) + (1 if step.decorator("catch") else 0)
+    if limit == 0:
+        return None
+    minutes = attributes_of(step, "retry").get("minutes_between_retries", 2) if _times(step) else 0
+    return Retry(limit=limit, backoff=round(float(minutes) * 60))
+
+
+def _deadline(step: Step) -> int | None:
+    timeout = attributes_of(step, "timeout")
+    if not timeout:
+        return None
+    units = {"seconds": 1, "minutes": 60, "hours": 3600}
+    return sum(int(timeout.get(unit, 0)) * seconds for unit, seconds in units.items()) + DEADLINE_MARGIN

@@ -1,0 +1,46 @@
+"""The names of all templates of one Plan: different from each other, and the same whenever the flow is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from metaflow_hera.graph.model import Foreach, Graph
+from metaflow_hera.naming import free_name, template_names
+
+PATH = "path"
+"""The input of every template that lies in a foreach: the index path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """A task is called like the template that it runs, so one name serves both."""
+
+    steps: Mapping[str, str]
+    fans: Mapping[str, str]
+    """For each foreach split, the wrapper that fans out."""
+    items: Mapping[str, str]
+    """For each foreach split, the DAG that is the body of one item, where that is more than one step."""
+    entry: str
+    exit: str
+    on_exit: str
+
+    @classmethod
+    def of(cls, graph: Graph) -> Self:
+        steps = template_names(graph.order)
+        taken = list(steps.values())
+
+        def free(wanted: str) -> str:
+            taken.append(free_name(wanted, taken))
+            return taken[-1]
+
+        foreaches = [name for name in graph.order if isinstance(graph[name].transition, Foreach)]
+        return cls(
+            steps=steps,
+            fans={name: free(f"foreach-{steps[name]}") for name in foreaches},
+            items={name: free(f"item-{steps[name]}") for name in foreaches},
+            entry=free("flow"),
+            exit=free("exit"),
+            on_exit=free("on-exit"),
+        )
