@@ -1,1 +1,4 @@
-"""Everything that is written over a `Store`: values, records of runs and tasks, logs, tags. All meaning of the bytes is here."""
+"""Everything that is written over a `Store`: values, records of runs and tasks, logs, tags.
+
+All meaning of the bytes is here.
+"""

@@ -1,0 +1,70 @@
+"""What tasks print: numbered segments, each written whole while the task runs.
+
+One writer for each stream of an attempt; what it has not flushed is lost with its process, and nothing else.
+"""
+
+from __future__ import annotations
+
+from metaflow_hera.errors import MissingKeyError
+from metaflow_hera.naming import AttemptKeys
+from metaflow_hera.store import Store
+from metaflow_hera.store.parallel import each
+
+STDOUT = "stdout"
+STDERR = "stderr"
+
+
+class LogWriter:
+    """Takes the bytes of one stream and writes them, when flushed, as the next segment."""
+
+    def __init__(self, store: Store, keys: AttemptKeys, stream: str) -> None:
+        self._store = store
+        self._keys = keys
+        self._stream = stream
+        self._segment = 0
+        self._pending: list[bytes] = []
+
+    @property
+    def pending(self) -> int:
+        """Bytes that a flush would write."""
+        return sum(map(len, self._pending))
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self._pending.append(data)
+
+    def flush(self) -> None:
+        """Write what came since the last flush; if the store fails, it stays for the next one."""
+        if self._pending:
+            self._store.put(self._keys.log(self._stream, self._segment), *self._pending)
+            self._segment += 1
+            self._pending.clear()
+
+    def close(self) -> None:
+        self.flush()
+
+
+class LogReader:
+    """Reads one stream piece by piece, while it is being written or after."""
+
+    def __init__(self, store: Store, keys: AttemptKeys, stream: str) -> None:
+        self._store = store
+        self._keys = keys
+        self._stream = stream
+        self._segment = 0
+
+    def read(self) -> bytes:
+        """What was written since the last call; empty if nothing was."""
+        pieces: list[bytes] = []
+        while True:
+            try:
+                pieces.append(bytes(self._store.get(self._keys.log(self._stream, self._segment))))
+            except MissingKeyError:
+                return b"".join(pieces)
+            self._segment += 1
+
+
+def read(store: Store, keys: AttemptKeys, stream: str) -> bytes:
+    """All of a stream that is written so far."""
+    segments = tuple(store.keys(keys.log_prefix(stream)))
+    return b"".join(each(store, lambda key: bytes(store.get(key)), segments))

@@ -1,0 +1,155 @@
+"""Tasks: who takes which attempt, and what each attempt left.
+
+An attempt belongs to the one process that wrote its claim, so attempts never overwrite each other, whoever counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+
+from metaflow_hera.errors import ConflictError, MissingKeyError
+from metaflow_hera.naming import CLAIM, TASK_RECORD, RunKeys
+from metaflow_hera.records.codec import UnreadableRecordError, decode, encode
+from metaflow_hera.records.task import Claim, TaskRecord, TaskStatus
+from metaflow_hera.store import ABSENT, Store
+from metaflow_hera.store.parallel import each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The attempt that is the caller's own, or the one that *finished* already: then there is nothing to run."""
+
+    attempt: int
+    finished: TaskRecord | None = None
+
+
+def claim(store: Store, keys: RunKeys, step: str, path: str, at_least: int, claim: Claim) -> Claimed:
+    """Take the first attempt from *at_least* that nobody has, unless one before it succeeded.
+
+    One write where *at_least* is 0 and nobody was there before.
+    """
+    if at_least == 0 and _take(store, keys.attempt(step, path, 0).claim, claim):
+        return Claimed(attempt=0)
+    for attempt in count(at_least):
+        if done := find(store, keys, step, path):
+            return Claimed(attempt=done.attempt, finished=done)
+        taken = _numbers(store, keys, step, path)
+        free = next(number for number in count(attempt) if number not in taken)
+        if _take(store, keys.attempt(step, path, free).claim, claim):
+            return Claimed(attempt=free)
+    raise AssertionError("there is always a next attempt")
+
+
+def write(store: Store, keys: RunKeys, record: TaskRecord) -> TaskRecord:
+    """Write what an attempt left, unless that is written already; return what holds.
+
+    So the supervisor of a process that died may write its failure without looking: it never hides a success.
+    """
+    key = keys.attempt(record.step, record.path, record.attempt).record
+    while True:
+        try:
+            store.put(key, encode(record), expect=ABSENT)
+            return record
+        except ConflictError:
+            version = store.head(key)
+        if (written := _record(store, key)) is not None:
+            return written
+        try:
+            store.put(key, encode(record), expect=version)
+            return record
+        except ConflictError:
+            continue
+
+
+def find(store: Store, keys: RunKeys, step: str, path: str) -> TaskRecord | None:
+    """The record of the first attempt that succeeded; one read if that is attempt 0."""
+    first = read(store, keys, step, path, 0)
+    if first is not None and first.status is TaskStatus.SUCCEEDED:
+        return first
+    for attempt in sorted(_numbers(store, keys, step, path, TASK_RECORD) - {0}):
+        record = read(store, keys, step, path, attempt)
+        if record is not None and record.status is TaskStatus.SUCCEEDED:
+            return record
+    return None
+
+
+def find_all(store: Store, keys: RunKeys, step: str, paths: Sequence[str]) -> list[TaskRecord | None]:
+    """`find` for many tasks of a step, in their order, as many at once as the store likes."""
+    return each(store, lambda path: find(store, keys, step, path), paths)
+
+
+def read(store: Store, keys: RunKeys, step: str, path: str, attempt: int) -> TaskRecord | None:
+    """What one attempt left; None if it has left nothing yet."""
+    return _record(store, keys.attempt(step, path, attempt).record)
+
+
+def read_claim(store: Store, keys: RunKeys, step: str, path: str, attempt: int) -> Claim | None:
+    """Who took an attempt; None if nobody did."""
+    try:
+        return decode(Claim, store.get(keys.attempt(step, path, attempt).claim))
+    except (MissingKeyError, UnreadableRecordError):
+        return None
+
+
+def attempts(store: Store, keys: RunKeys, step: str, path: str) -> list[tuple[int, Claim, TaskRecord | None]]:
+    """All attempts of a task, the first first; one without a record runs, or died with its supervisor."""
+    numbers = sorted(_numbers(store, keys, step, path))
+    found = each(store, lambda number: _attempt(store, keys, step, path, number), numbers)
+    return [attempt for attempt in found if attempt is not None]
+
+
+def paths(store: Store, keys: RunKeys, step: str) -> list[str]:
+    """The tasks of a step that began, by their index paths, in the order of their numbers."""
+    prefix = keys.step_prefix(step)
+    listed = (key.removeprefix(prefix).removesuffix("/") for key in store.keys(prefix, deep=False))
+    return sorted(listed, key=_path_order)
+
+
+def steps(store: Store, keys: RunKeys) -> list[str]:
+    """The steps of a run that began, by name."""
+    listed = store.keys(keys.prefix, deep=False)
+    return [key.removeprefix(keys.prefix).removesuffix("/") for key in listed if key.endswith("/")]
+
+
+def _path_order(path: str) -> tuple[tuple[int, ...], int]:
+    indexes, _, iteration = path.partition("~")
+    return tuple(map(int, indexes.split("."))), int(iteration or 0)
+
+
+def _take(store: Store, key: str, claim: Claim) -> bool:
+    mine = encode(claim)
+    try:
+        store.put(key, mine, expect=ABSENT)
+    except ConflictError:
+        # A connection may break after the server has written: the second try then meets our own claim.
+        with suppress(MissingKeyError):  # S3 also says no to both of two that come at once
+            return bytes(store.get(key)) == mine
+        return False
+    return True
+
+
+def _numbers(store: Store, keys: RunKeys, step: str, path: str, *names: str) -> set[int]:
+    prefix = keys.task_prefix(step, path)
+    listed: Iterable[str] = (key.removeprefix(prefix) for key in store.keys(prefix))
+    parted = (key.partition("/") for key in listed)
+    return {int(number) for number, _, name in parted if name in (names or (CLAIM, TASK_RECORD))}
+
+
+def _record(store: Store, key: str) -> TaskRecord | None:
+    try:
+        return decode(TaskRecord, store.get(key))
+    except (MissingKeyError, UnreadableRecordError):
+        return None
+
+
+def _attempt(
+    store: Store, keys: RunKeys, step: str, path: str, number: int
+) -> tuple[int, Claim, TaskRecord | None] | None:
+    claim = read_claim(store, keys, step, path, number)
+    record = read(store, keys, step, path, number)
+    if claim is None and record is not None:
+        claim = Claim(started=record.started, host="", pid=0)
+    return (number, claim, record) if claim is not None else None
