@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
+from metaflow_hera.engine.phases import Phase as Phase
 from metaflow_hera.plan.records import Plan
-
-
-class Phase(StrEnum):
-    """Argo's words for how far a workflow, or a node of it, has come."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    ERROR = "Error"
-    SKIPPED = "Skipped"
-    OMITTED = "Omitted"
-
-    @property
-    def is_final(self) -> bool:
-        return self not in (Phase.PENDING, Phase.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,42 @@
+"""A pod as the scheduler asks for it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.errors import UsageError
+from metaflow_hera.plan.records import Container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One attempt of one container, with everything filled in."""
+
+    name: str
+    """As Argo names the node, the same in every replay: ``wf.foreach-x.x(3:3)(0)``."""
+    node: str
+    """The task's node, without the attempt."""
+    template: Container
+    args: tuple[str, ...]
+    attempt: int = 0
+
+    @property
+    def task(self) -> tuple[str, str]:
+        """The step and the index path it runs; of a container that is no task, the template and ``0``."""
+        try:
+            command = TaskCommand.parse(self.args)
+        except UsageError:
+            return self.template.name, "0"
+        return command.step, command.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodOutcome:
+    """How a pod ended: Succeeded with the output parameters that it left, or Failed or Error and why."""
+
+    phase: Phase
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""

@@ -1,0 +1,297 @@
+"""Decides what of a Plan runs when, by Argo's rules; starts nothing, waits for nothing and knows no clock.
+
+It is told how pods ended and what time it is, and answers with the pods to start. Told the same again, it decides the
+same: that is how a run goes on after a crash.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from metaflow_hera.engine.nodes import Caller, Execution, FanOut, Globals, Scope
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.engine.shape import Shape
+from metaflow_hera.errors import EngineError
+from metaflow_hera.plan.records import Container, Dag, Plan, Steps, Template
+from metaflow_hera.plan.text import Text, fill
+
+Observe = Callable[[str, Phase], None]
+"""Told each node of the workflow that ended, by name."""
+
+
+class Scheduler:
+    """The state of one run of a Plan. Times are seconds since the epoch and never go back."""
+
+    def __init__(self, plan: Plan, workflow: str, *, started: float, observe: Observe | None = None) -> None:
+        self.phase = Phase.PENDING
+        self.message = ""
+        self._plan = plan
+        self._about = Globals(workflow)
+        self._observe = observe
+        self._deadline = started + plan.deadline if plan.deadline is not None else None
+        self._shapes: dict[str, Shape] = {}
+        self._agenda: deque[tuple[Scope, int | None]] = deque()
+        self._running: dict[str, Execution] = {}
+        self._delayed: list[tuple[float, int, Execution]] = []
+        self._delays = 0
+        self._starts: list[Pod] = []
+        self._is_terminated = False
+        self.is_stopping = False
+
+    # --- what happens to a run --------------------------------------------------------------------------------------
+
+    def begin(self) -> list[Pod]:
+        """The first pods of the run."""
+        self.phase = Phase.RUNNING
+        self._call(self._plan.entrypoint, self._about.workflow, {}, None)
+        return self._decided()
+
+    def ended(self, pod: str, outcome: PodOutcome, now: float) -> list[Pod]:
+        """A pod ended; the pods that may start because of it."""
+        self._wake(now)
+        execution = self._running.pop(pod)
+        outcome = _with_all_outputs(execution, outcome)
+        if outcome.phase is Phase.SUCCEEDED or not execution.may_retry or self.is_stopping:
+            self._execution_ended(execution, outcome)
+        else:
+            self._report(pod, outcome.phase)
+            self._try_again(execution, now)
+        return self._decided()
+
+    def advance(self, now: float) -> list[Pod]:
+        """Time passed; the pods whose backoff is over."""
+        self._wake(now)
+        return self._decided()
+
+    def stop(self, message: str) -> list[Pod]:
+        """Start nothing more; when what runs has ended, so has the run, after its exit handler."""
+        if not self._about.status:
+            self._stop(message)
+        return self._decided()
+
+    def terminate(self, message: str) -> list[Pod]:
+        """Start nothing more, not even the exit handler; when what runs has ended, so has the run."""
+        self._is_terminated = True
+        self._stop(message)
+        return self._decided()
+
+    @property
+    def next_due(self) -> float | None:
+        """When `advance` has something to decide, if nothing else happens."""
+        dues = [due for due, _, _ in self._delayed[:1]]
+        if self._deadline is not None and not self.phase.is_final:
+            dues.append(self._deadline)
+        return min(dues, default=None)
+
+    # --- decisions --------------------------------------------------------------------------------------------------
+
+    def _decided(self) -> list[Pod]:
+        while self._agenda:
+            scope, task = self._agenda.popleft()
+            if self.is_stopping:
+                continue
+            if task is None:
+                self._fill(scope)
+            else:
+                self._consider(scope, task)
+        if self.is_stopping and not self._running and not self.phase.is_final:
+            self._conclude(Phase.FAILED)
+            return self._decided()
+        starts, self._starts = self._starts, []
+        return starts
+
+    def _wake(self, now: float) -> None:
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            self._stop("the run took longer than its deadline")
+        while self._delayed and self._delayed[0][0] <= now:
+            self._start(heapq.heappop(self._delayed)[2])
+
+    def _stop(self, message: str) -> None:
+        if not self.phase.is_final and not self.is_stopping:
+            self.is_stopping = True
+            self._delayed.clear()
+            self.message = message
+
+    def _consider(self, scope: Scope, number: int) -> None:
+        """A task whose needs have all ended: omit it, skip it, or let it start."""
+        task = scope.shape.tasks[number]
+        if not scope.shape.may_start(number, scope.phases):
+            self._task_ended(scope, number, Phase.OMITTED)
+            return
+        try:
+            if not scope.holds(task.when, self._about):
+                self._task_ended(scope, number, Phase.SKIPPED)
+                return
+            count = None if task.count is None else self._count(scope, task.count)
+        except EngineError as error:
+            self._fail(f"{scope.name}.{task.name}", str(error))
+            self._task_ended(scope, number, Phase.ERROR)
+            return
+        if count == 0:
+            self._task_ended(scope, number, Phase.SKIPPED)
+            return
+        scope.waiting.append(number if count is None else FanOut(number, count))
+        self._fill(scope)
+
+    def _count(self, scope: Scope, count: Text) -> int:
+        written = fill(count, lambda reference: scope.resolve(reference, None, self._about))
+        if not written.isascii() or not written.isdigit():
+            raise EngineError(f"{scope.name}: {written!r} is no number of items")
+        return int(written)
+
+    def _fill(self, scope: Scope) -> None:
+        """Start what waits, in order, as far as the parallelism of the DAG lets it."""
+        while scope.waiting and scope.has_room and not self.is_stopping:
+            first = scope.waiting[0]
+            if isinstance(first, FanOut):
+                item = first.next
+                first.next += 1
+                if first.next == first.count:
+                    scope.waiting.popleft()
+                self._invoke(Caller(scope, first.task, first), item)
+            else:
+                scope.waiting.popleft()
+                self._invoke(Caller(scope, first, None), None)
+
+    def _invoke(self, caller: Caller, item: int | None) -> None:
+        scope = caller.scope
+        task = scope.shape.tasks[caller.task]
+        scope.active += 1
+        name = f"{scope.name}.{task.name}" if item is None else f"{scope.name}.{task.name}({item}:{item})"
+        try:
+            inputs = {
+                key: fill(value, lambda reference: scope.resolve(reference, item, self._about))
+                for key, value in task.arguments
+            }
+            self._call(task.template, name, inputs, caller)
+        except EngineError as error:
+            self._fail(name, str(error))
+            self._child_ended(name, caller, Phase.ERROR, {})
+
+    def _call(self, template: str, name: str, inputs: Mapping[str, str], caller: Caller | None) -> None:
+        called = self._plan.by_name[template]
+        if isinstance(called, Container):
+            self._start(Execution(name, called, inputs, caller))
+        elif isinstance(called, Steps):
+            self._open(Scope.open(f"{name}[0]", self._shape(called), inputs, caller))
+        else:
+            self._open(Scope.open(name, self._shape(called), inputs, caller))
+
+    def _shape(self, template: Template) -> Shape:
+        if template.name not in self._shapes:
+            assert isinstance(template, Dag | Steps)
+            shape = Shape.of(template) if isinstance(template, Dag) else Shape((template.task,))
+            self._shapes[template.name] = shape
+        return self._shapes[template.name]
+
+    def _open(self, scope: Scope) -> None:
+        for task in scope.shape.order:
+            if scope.missing[task]:
+                break
+            self._agenda.append((scope, task))
+        if not scope.unfinished:
+            self._scope_ended(scope)
+
+    def _start(self, execution: Execution) -> None:
+        name, template = execution.pod_name, execution.template
+        args = tuple(fill(arg, lambda reference: execution.resolve(reference, self._about)) for arg in template.args)
+        self._running[name] = execution
+        self._starts.append(
+            Pod(name=name, node=execution.name, template=template, args=args, attempt=execution.attempt)
+        )
+
+    def _try_again(self, execution: Execution, now: float) -> None:
+        assert execution.template.retry is not None
+        execution.attempt += 1
+        if execution.template.retry.backoff:
+            self._delays += 1
+            heapq.heappush(self._delayed, (now + execution.template.retry.backoff, self._delays, execution))
+        else:
+            self._start(execution)
+
+    # --- endings ----------------------------------------------------------------------------------------------------
+
+    def _execution_ended(self, execution: Execution, outcome: PodOutcome) -> None:
+        if execution.template.retry:
+            self._report(execution.pod_name, outcome.phase)
+        if outcome.phase.is_bad:
+            self._fail(execution.name, outcome.message)
+        self._child_ended(execution.name, execution.caller, outcome.phase, outcome.outputs)
+
+    def _scope_ended(self, scope: Scope) -> None:
+        self._child_ended(scope.name, scope.caller, scope.shape.phase(scope.phases), {})
+
+    def _child_ended(self, name: str, caller: Caller | None, phase: Phase, outputs: Mapping[str, str]) -> None:
+        if caller is None:
+            self._report(name, phase)
+            self._conclude(phase)
+            return
+        scope = caller.scope
+        scope.active -= 1
+        self._agenda.append((scope, None))
+        if caller.fan_out is None:
+            self._task_ended(scope, caller.task, phase, outputs)
+        else:
+            self._report(name, phase)
+            self._item_ended(scope, caller.fan_out, phase)
+
+    def _item_ended(self, scope: Scope, fan_out: FanOut, phase: Phase) -> None:
+        fan_out.ended += 1
+        if phase.is_bad and not fan_out.phase.is_bad:
+            fan_out.phase = phase
+        if fan_out.ended == fan_out.count:
+            self._task_ended(scope, fan_out.task, fan_out.phase)
+
+    def _task_ended(self, scope: Scope, number: int, phase: Phase, outputs: Mapping[str, str] | None = None) -> None:
+        task = scope.shape.tasks[number]
+        self._report(f"{scope.name}.{task.name}", phase)
+        scope.phases[number] = phase
+        if outputs and scope.shape.dependents[number]:
+            scope.outputs[task.name] = outputs
+        scope.unfinished -= 1
+        for dependent in scope.shape.dependents[number]:
+            scope.missing[dependent] -= 1
+            if not scope.missing[dependent]:
+                self._agenda.append((scope, dependent))
+        if not scope.unfinished:
+            self._scope_ended(scope)
+
+    def _conclude(self, phase: Phase) -> None:
+        """The entrypoint, or the exit handler after it, has ended."""
+        if self.phase.is_final:
+            return
+        status = self._about.status
+        if status is None:
+            status = phase if phase.is_bad else Phase.SUCCEEDED
+            self._about = Globals(self._about.workflow, status)
+            if self._plan.on_exit and not self._is_terminated:
+                self.is_stopping = False
+                self._deadline = None
+                self._call(self._plan.on_exit, f"{self._about.workflow}.onExit", {}, None)
+                return
+        elif phase.is_bad and status is Phase.SUCCEEDED:
+            status = phase
+        self.phase = status
+        if status is Phase.SUCCEEDED:
+            self.message = ""
+
+    def _fail(self, node: str, message: str) -> None:
+        """Keep the first reason for a failure."""
+        if not self.message:
+            self.message = f"{node}: {message}" if message else f"{node} failed"
+
+    def _report(self, node: str, phase: Phase) -> None:
+        if self._observe is not None:
+            self._observe(node, phase)
+
+
+def _with_all_outputs(execution: Execution, outcome: PodOutcome) -> PodOutcome:
+    """Argo takes a pod that succeeded without leaving an output that it promised for one in error."""
+    missing = [name for name, _ in execution.template.outputs if name not in outcome.outputs]
+    if outcome.phase is not Phase.SUCCEEDED or not missing:
+        return outcome
+    return PodOutcome(phase=Phase.ERROR, message=f"left no output {', '.join(map(repr, missing))}")

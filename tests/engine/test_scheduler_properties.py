@@ -1,0 +1,163 @@
+"""What holds for every plan, whatever happens to its pods."""
+
+from __future__ import annotations
+
+import random
+import time
+import tracemalloc
+from collections import Counter
+
+from engine_plans import FAILED, SUCCEEDED, Drive, fan_out, outcomes, plans
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metaflow_hera.engine.journal import Terminated, replay
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.plan.records import Dag, Plan, Retry
+
+SEEDS = st.integers(0, 2**32)
+unhurried = settings(deadline=None)
+
+
+def drive(plan: Plan, seed: int) -> Drive:
+    chance = random.Random(seed)
+    return Drive(plan, outcomes(seed), chance.choice)
+
+
+@unhurried
+@given(plans(), SEEDS)
+def test_every_run_ends(plan: Plan, seed: int) -> None:
+    ended = drive(plan, seed).run()
+    assert ended.scheduler.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.ERROR)
+    assert (ended.scheduler.phase is Phase.SUCCEEDED) == (ended.scheduler.message == "")
+
+
+@unhurried
+@given(plans(), SEEDS)
+def test_parallelism_is_never_exceeded(plan: Plan, seed: int) -> None:
+    run = drive(plan, seed)
+    run.take(run.scheduler.begin())
+    while not run.scheduler.phase.is_final:
+        check_parallelism(plan, run)
+        run.step()
+
+
+def check_parallelism(plan: Plan, run: Drive) -> None:
+    """Count the direct children with a living pod of each invocation that has a limit."""
+    children: Counter[tuple[str, str]] = Counter()
+    for pod in run.pods.values():
+        if ".onExit" in pod.name:
+            continue
+        path = pod.node.split(".")
+        dag = plan.by_name[plan.entrypoint]
+        for depth in range(1, len(path)):
+            assert isinstance(dag, Dag)
+            children[dag.name, ".".join(path[: depth + 1])] += 1
+            task = path[depth].partition("(")[0]
+            dag = plan.by_name[next(each.template for each in dag.tasks if each.name == task)]
+    active = Counter((dag, node.rpartition(".")[0]) for dag, node in children)
+    for (name, _), count in active.items():
+        limit = plan.by_name[name].parallelism  # type: ignore[union-attr]
+        assert limit is None or count <= limit
+
+
+@unhurried
+@given(plans(), SEEDS)
+def test_no_task_starts_before_what_it_depends_on_has_ended(plan: Plan, seed: int) -> None:
+    run = drive(plan, seed)
+    run.take(run.scheduler.begin())
+    checked = 0
+    while True:
+        for name in run.started[checked:]:
+            check_dependencies(plan, run, name)
+        checked = len(run.started)
+        if run.scheduler.phase.is_final:
+            return
+        run.step()
+
+
+def check_dependencies(plan: Plan, run: Drive, pod: str) -> None:
+    if ".onExit" in pod:
+        return
+    path = pod.split(".")
+    dag = plan.by_name[plan.entrypoint]
+    for depth in range(1, len(path)):
+        assert isinstance(dag, Dag)
+        task = next(each for each in dag.tasks if each.name == path[depth].partition("(")[0])
+        scope = ".".join(path[:depth])
+        for other in dag.tasks:
+            if task.depends and f"Succeeded(task='{other.name}')" in repr(task.depends):
+                assert f"{scope}.{other.name}" in run.phases
+        dag = plan.by_name[task.template]
+
+
+@unhurried
+@given(plans(), SEEDS, st.data())
+def test_a_replay_of_what_happened_gives_the_same_run(plan: Plan, seed: int, data: st.DataObject) -> None:
+    original = drive(plan, seed)
+    original.take(original.scheduler.begin())
+    steps = data.draw(st.integers(0, 30))
+    while steps and not original.scheduler.phase.is_final:
+        original.step()
+        steps -= 1
+    if data.draw(st.booleans()):
+        original.events.append(Terminated(message="terminated", at=original.now))
+        original.take(original.scheduler.terminate("terminated"))
+    again = drive(plan, seed)
+    again.pods = replay(again.scheduler, original.events)
+    again.now = original.now
+    again.pods.update((pod.name, pod) for pod in again.scheduler.advance(original.now))
+    assert again.pods == original.pods
+    assert again.phases == original.phases
+    assert (again.scheduler.phase, again.scheduler.message, again.scheduler.next_due) == (
+        original.scheduler.phase,
+        original.scheduler.message,
+        original.scheduler.next_due,
+    )
+    order = random.Random(seed)
+    while not original.scheduler.phase.is_final:
+        chosen = order.choice(sorted(original.pods) or [""])
+        original.pick = again.pick = lambda names, chosen=chosen: chosen
+        original.step()
+        again.step()
+    assert again.phases == original.phases
+    assert again.scheduler.phase == original.scheduler.phase
+
+
+def run_wide(count: int, retry: Retry | None = None) -> tuple[float, int]:
+    """Seconds of processor time, and the most memory, that a fan-out of *count* items takes."""
+    scheduler = Scheduler(fan_out(str(count), parallelism=100, retry=retry), "wf", started=0)
+    tracemalloc.start()
+    begun = time.process_time()
+    pods = {pod.name: pod for pod in scheduler.begin()}
+    while pods:
+        name, pod = next(iter(pods.items()))
+        del pods[name]
+        outcome = FAILED if retry and pod.attempt < retry.limit else SUCCEEDED
+        pods.update((pod.name, pod) for pod in scheduler.ended(name, outcome, now=0))
+    spent = time.process_time() - begun
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert scheduler.phase is Phase.SUCCEEDED
+    return spent, peak
+
+
+def test_a_hundred_thousand_items_take_no_more_memory_than_a_thousand_and_time_in_proportion() -> None:
+    few, memory_of_few = run_wide(5_000)
+    many, memory_of_many = run_wide(100_000)
+    assert memory_of_many < 2 * memory_of_few
+    assert many < 20 * few * 4, "20 times the items, with room for a noisy machine"
+
+
+def test_items_without_a_limit_take_memory_in_proportion() -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        scheduler = Scheduler(fan_out(str(count)), "wf", started=0)
+        pods = scheduler.begin()
+        assert len(pods) == count
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    assert peak(20_000) < 12 * peak(2_000)
