@@ -15,6 +15,7 @@ from metaflow_hera.records.values import Dumped, Ref, dump
 from metaflow_hera.records.values import load as load_value
 from metaflow_hera.store import Data, Store
 from metaflow_hera.store.parallel import each
+from metaflow_hera.store.views import slices
 
 INLINE_LIMIT = 1 << 10
 """Bytes of one value that lies in a record."""
@@ -90,24 +91,8 @@ def digest(parts: Sequence[Data]) -> str:
     from concurrent.futures import ThreadPoolExecutor  # brings logging; small values never need it
 
     with ThreadPoolExecutor(min(_DIGEST_THREADS, os.cpu_count() or 1)) as pool:
-        leaves = pool.map(lambda leaf: _sha256(*leaf), _leaves(parts))
+        leaves = pool.map(lambda leaf: _sha256(*leaf), slices(parts, _LEAF))
         return _sha256(b"8 MiB each\0", *leaves).hex()
-
-
-def _leaves(parts: Iterable[Data]) -> Iterator[list[memoryview]]:
-    leaf: list[memoryview] = []
-    room = _LEAF
-    for part in parts:
-        rest = memoryview(part)
-        while rest:
-            leaf.append(rest[:room])
-            rest = rest[room:]
-            room -= len(leaf[-1])
-            if not room:
-                yield leaf
-                leaf, room = [], _LEAF
-    if leaf:
-        yield leaf
 
 
 def _sha256(*parts: Data) -> bytes:
@@ -143,6 +128,6 @@ def _data(store: Store, ref: Ref, name: str) -> Data:
         raise ArtifactError(f"artifact {name!r} is gone: {error}; someone deleted it from the datastore") from error
     if len(data) != ref.size:
         raise ArtifactError(
-            f"artifact {name!r} is damaged: {key} in {store.uri} has {len(data)} of {ref.size} bytes; run its step again"
+            f"artifact {name!r} is damaged: {key} in {store.uri} has {len(data)} of {ref.size} bytes; rerun its step"
         )
     return data
