@@ -14,6 +14,7 @@ from metaflow_hera.plan.container import exit_container, step_container
 from metaflow_hera.plan.dag import DagCompiler
 from metaflow_hera.plan.names import Names
 from metaflow_hera.plan.options import CompileOptions
+from metaflow_hera.plan.pod import pod_problems
 from metaflow_hera.plan.records import Dag, Plan, Steps, Task, Template
 from metaflow_hera.plan.text import StatusIsNot
 
@@ -31,6 +32,7 @@ _PARAMETER_NAME = re.compile(r"[-A-Za-z0-9_]+\Z")
 def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
     """The Plan of a flow that passed `graph.check`; `FlowError` or `NamingError` for what Argo cannot hold."""
     problems = [Problem(text, file=graph.file) for text in _problems_of_options(options)]
+    problems += (problem for step in graph for problem in pod_problems(step, options))
     if problems:
         raise FlowError(problems)
     names = Names.of(graph)
@@ -77,7 +79,7 @@ def _problems_of_options(options: CompileOptions) -> Iterator[str]:
         yield f"max-workers is {options.max_workers}, but a foreach needs at least 1"
     for name, count in Counter(parameter.name for parameter in options.parameters).items():
         if not _PARAMETER_NAME.match(name) or name in RESERVED_PARAMETERS:
-            yield f"the parameter name {name!r} cannot be used in Argo: write ASCII letters, digits, '-' and '_', not 'json'"
+            yield f"the parameter name {name!r} cannot be used in Argo: use ASCII letters, digits, '-', '_'; not 'json'"
         if count > 1:
             yield f"{count} parameters have the name {name!r}"
     if options.schedule is not None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+
 from metaflow_hera.command import ExitCommand, TaskCommand
+from metaflow_hera.errors import NamingError
+from metaflow_hera.flow.decorators import catch, decorator_of, retry, timeout
 from metaflow_hera.graph.model import Foreach, Graph, Step
 from metaflow_hera.naming import (
     NEXT_OUTPUT,
@@ -16,8 +21,8 @@ from metaflow_hera.naming import (
 from metaflow_hera.plan.dag import chooses
 from metaflow_hera.plan.names import PATH, Names
 from metaflow_hera.plan.options import CompileOptions
-from metaflow_hera.plan.pod import attributes_of, pod_of
-from metaflow_hera.plan.records import Container, EmptyDir, Retry
+from metaflow_hera.plan.pod import pod_of
+from metaflow_hera.plan.records import Claim, Container, EmptyDir, Retry
 from metaflow_hera.plan.text import Input, Retries, Text, WorkflowStatus, parse, render, text
 
 POD_VOLUME = EmptyDir(name="pod", path=POD_DIR)
@@ -29,7 +34,7 @@ DEADLINE_MARGIN = 60
 
 def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOptions) -> Container:
     """The container that runs the tasks of *step*."""
-    retry = _retry(step)
+    strategy = _retry(step)
     in_foreach = bool(graph.foreaches(step.name))
     pod = pod_of(step, options)
     command = TaskCommand(
@@ -40,37 +45,39 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
         path=render(text(Input(PATH))) if in_foreach else "0",
         store=_literal(options.store),
         code=_literal(options.code),
-        attempt=render(text(Retries())) if retry else "0",
+        attempt=render(text(Retries())) if strategy else "0",
         retries=str(_times(step)),
         decorators=tuple(map(_literal, options.decorators)),
         deployment=_literal(options.name),
         user=_literal(options.user),
         tags=tuple(map(_literal, options.tags)),
     )
-    return Container(
-        name=names.steps[step.name],
-        image=pod.image,
-        command=options.command,
-        args=_args(command.argv()),
-        inputs=(PATH,) if in_foreach else (),
-        outputs=_outputs(step),
-        parameters_file=PARAMETERS_FILE if step.name == graph.start else "",
-        env={**pod.env, **options.env, POD_DIR_VARIABLE: POD_DIR},
-        secrets=pod.secrets,
-        requests=pod.requests,
-        limits=pod.limits,
-        retry=retry,
-        deadline=_deadline(step),
-        image_pull_policy=pod.image_pull_policy,
-        image_pull_secrets=pod.image_pull_secrets,
-        service_account=pod.service_account,
-        node_selector=pod.node_selector,
-        tolerations=pod.tolerations,
-        volumes=(POD_VOLUME, *pod.volumes),
-        security_context=pod.security_context,
-        ports=pod.ports,
-        labels=pod.labels,
-        annotations={**pod.annotations, Annotations.STEP: step.name},
+    return _without_tags(
+        Container(
+            name=names.steps[step.name],
+            image=pod.image,
+            command=pod.command,
+            args=_args(command.argv()),
+            inputs=(PATH,) if in_foreach else (),
+            outputs=_outputs(step),
+            parameters_file=PARAMETERS_FILE if step.name == graph.start else "",
+            env={**pod.env, **options.env, POD_DIR_VARIABLE: POD_DIR},
+            secrets=pod.secrets,
+            requests=pod.requests,
+            limits=pod.limits,
+            retry=strategy,
+            deadline=_deadline(step),
+            image_pull_policy=pod.image_pull_policy,
+            image_pull_secrets=pod.image_pull_secrets,
+            service_account=pod.service_account,
+            node_selector=pod.node_selector,
+            tolerations=pod.tolerations,
+            volumes=(POD_VOLUME, *pod.volumes),
+            security_context=pod.security_context,
+            ports=pod.ports,
+            labels=pod.labels,
+            annotations={**pod.annotations, Annotations.STEP: step.name},
+        )
     )
 
 
@@ -83,14 +90,16 @@ def exit_container(graph: Graph, names: Names, options: CompileOptions) -> Conta
         store=_literal(options.store),
         code=_literal(options.code),
     )
-    return Container(
-        name=names.exit,
-        image=options.image,
-        command=options.command,
-        args=_args(command.argv()),
-        env={**options.env, POD_DIR_VARIABLE: POD_DIR},
-        secrets=options.secrets,
-        volumes=(POD_VOLUME,),
+    return _without_tags(
+        Container(
+            name=names.exit,
+            image=options.image,
+            command=options.command,
+            args=_args(command.argv()),
+            env={**options.env, POD_DIR_VARIABLE: POD_DIR},
+            secrets=options.secrets,
+            volumes=(POD_VOLUME,),
+        )
     )
 
 
@@ -111,21 +120,47 @@ def _outputs(step: Step) -> tuple[tuple[str, str], ...]:
 
 
 def _times(step: Step) -> int:
-    return int(attributes_of(step, "retry").get("times", 3)) if step.decorator("retry") else 0
+    again = decorator_of(step, retry)
+    return again.times if again else 0
 
 
 def _retry(step: Step) -> Retry | None:
     """With @catch one more attempt than the user allows: the one that stands in for a process that died."""
-    limit = _times(step) + (1 if step.decorator("catch") else 0)
-    if limit == 0:
-        return None
-    minutes = attributes_of(step, "retry").get("minutes_between_retries", 2) if _times(step) else 0
-    return Retry(limit=limit, backoff=round(float(minutes) * 60))
+    again = decorator_of(step, retry) or retry(times=0)
+    limit = again.times + (1 if decorator_of(step, catch) else 0)
+    minutes = again.minutes_between_retries if again.times else 0
+    return Retry(limit=limit, backoff=round(minutes * 60)) if limit else None
 
 
 def _deadline(step: Step) -> int | None:
-    timeout = attributes_of(step, "timeout")
-    if not timeout:
-        return None
-    units = {"seconds": 1, "minutes": 60, "hours": 3600}
-    return sum(int(timeout.get(unit, 0)) * seconds for unit, seconds in units.items()) + DEADLINE_MARGIN
+    limit = decorator_of(step, timeout)
+    return limit.total_seconds + DEADLINE_MARGIN if limit else None
+
+
+def _without_tags(container: Container) -> Container:
+    """*container*, if Argo would leave everything in it as it is, but for the references in its arguments."""
+    for field in fields(container):
+        value = getattr(container, field.name)
+        for literal in () if field.name == "args" else _texts_in(value):
+            if "{{" in literal:
+                raise NamingError(
+                    f"template {container.name!r}: {field.name} cannot hold {literal!r}: Argo would evaluate what "
+                    "follows '{{'"
+                )
+    return container
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for pair in value.items():
+                yield from _texts_in(pair)
+        case tuple() | list():
+            for part in value:
+                yield from _texts_in(part)
+        case EmptyDir() | Claim():
+            yield from (value.name, value.path)
+        case _:
+            return

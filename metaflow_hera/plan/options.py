@@ -9,7 +9,6 @@ from metaflow_hera.naming import WORKFLOW_RUN_PREFIX
 from metaflow_hera.plan.records import Parameter, Schedule
 from metaflow_hera.plan.text import Text, WorkflowName, text
 
-
 RUN_OF_WORKFLOW = text(WORKFLOW_RUN_PREFIX, WorkflowName())
 
 

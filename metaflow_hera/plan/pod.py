@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
 
-from metaflow_hera.errors import FlowError, Problem
+from metaflow_hera.errors import Problem
+from metaflow_hera.flow.decorators import decorator_of, environment, kubernetes, resources
 from metaflow_hera.graph.model import Step
 from metaflow_hera.naming import merged
 from metaflow_hera.plan.options import CompileOptions
-from metaflow_hera.plan.quantity import amount, quantity
 from metaflow_hera.plan.records import Claim, EmptyDir, Volume
 
 
@@ -20,6 +20,7 @@ class Pod:
     """The part of a `Container` that the user decides."""
 
     image: str
+    command: tuple[str, ...]
     env: Mapping[str, str]
     secrets: tuple[str, ...]
     requests: Mapping[str, str]
@@ -36,113 +37,114 @@ class Pod:
     annotations: Mapping[str, str]
 
 
-def attributes_of(step: Step, decorator: str) -> Mapping[str, Any]:
-    """The attributes of a step's decorator that are given, none if it has no such decorator."""
-    spec = step.decorator(decorator)
-    return {name: value for name, value in spec.attributes.items() if value is not None} if spec else {}
+def pod_problems(step: Step, options: CompileOptions) -> Iterator[Problem]:
+    """What the decorators of a step ask for that Argo has no place for."""
+    wanted = decorator_of(step, kubernetes) or kubernetes()
+    if wanted.namespace not in (None, options.namespace):
+        text = f"asks for namespace {wanted.namespace!r}, but all steps of a run are in one, {options.namespace!r}"
+        yield Problem(f"step {step.name!r}: @kubernetes {text}", file=step.file, line=step.line)
+    if wanted.compute_pool:
+        text = f"asks for compute_pool {wanted.compute_pool!r}, which plain Kubernetes does not have: use node_selector"
+        yield Problem(f"step {step.name!r}: @kubernetes {text}", file=step.file, line=step.line)
 
 
 def pod_of(step: Step, options: CompileOptions) -> Pod:
-    """The pod of *step*; `FlowError` if its decorators say something that no pod can be."""
-    try:
-        return _pod(attributes_of(step, "kubernetes"), attributes_of(step, "resources"), step, options)
-    except ValueError as error:
-        raise FlowError([Problem(f"step {step.name!r}: {error}", file=step.file, line=step.line)]) from error
-
-
-def _pod(kubernetes: Mapping[str, Any], resources: Mapping[str, Any], step: Step, options: CompileOptions) -> Pod:
-    if (namespace := kubernetes.get("namespace") or options.namespace) != options.namespace:
-        raise ValueError(f"@kubernetes asks for namespace {namespace!r}, but a flow runs in one, {options.namespace!r}")
-    requests, limits = _resources(kubernetes, resources)
-    tmpfs = _tmpfs(kubernetes, requests)
+    """The pod of a step without `pod_problems`."""
+    wanted = decorator_of(step, kubernetes) or kubernetes()
+    needed = decorator_of(step, resources) or resources()
+    variables = decorator_of(step, environment) or environment()
+    tmpfs = _tmpfs(wanted, needed)
     return Pod(
-        image=kubernetes.get("image") or options.image,
-        env={**_temporary_directory(kubernetes, tmpfs), **_texts(attributes_of(step, "environment").get("vars", {}))},
-        secrets=tuple(dict.fromkeys((*options.secrets, *_listed(kubernetes.get("secrets"))))),
-        requests=requests,
-        limits=limits,
-        image_pull_policy=kubernetes.get("image_pull_policy", ""),
-        image_pull_secrets=_listed(kubernetes.get("image_pull_secrets")),
-        service_account=kubernetes.get("service_account", ""),
-        node_selector=_pairs(kubernetes.get("node_selector")),
-        tolerations=tuple(kubernetes.get("tolerations", ())),
-        volumes=(*tmpfs, *_shared_memory(kubernetes, resources), *_claims(kubernetes)),
-        security_context=_camel_case(kubernetes.get("security_context", {})),
-        ports=(int(kubernetes["port"]),) if kubernetes.get("port") else (),
-        labels=_texts(kubernetes.get("labels", {})),
-        annotations=_texts(kubernetes.get("annotations", {})),
+        image=wanted.image or options.image,
+        command=(wanted.executable, *options.command[1:]) if wanted.executable else options.command,
+        env={**_temporary_directory(wanted, tmpfs), **_texts(variables.vars)},
+        secrets=tuple(dict.fromkeys((*options.secrets, *wanted.secret_names))),
+        requests=_requests(wanted, needed),
+        limits=_limits(wanted, needed),
+        image_pull_policy=wanted.image_pull_policy or "",
+        image_pull_secrets=wanted.pull_secret_names,
+        service_account=wanted.service_account or "",
+        node_selector=wanted.node_labels,
+        tolerations=tuple(map(_camel_case, wanted.tolerations or ())),
+        volumes=(*tmpfs, *_shared_memory(wanted, needed), *_claims(wanted)),
+        security_context=_camel_case(wanted.security_context or {}),
+        ports=(int(wanted.port),) if wanted.port else (),
+        labels=_texts(wanted.labels or {}),
+        annotations=_texts(wanted.annotations or {}),
     )
 
 
-# A container asks for nothing that nobody asked for: the cluster's own defaults (LimitRange) know it better than we do.
-_RESOURCES = {"cpu": ("cpu", ""), "memory": ("memory", "M"), "disk": ("ephemeral-storage", "M")}
-_GUARANTEED_CPU, _GUARANTEED_MEMORY = "1", "4096M"
+# --- how much -------------------------------------------------------------------------------------------------------
+
+_GUARANTEED = {"cpu": "1", "memory": "4096M"}
+"""What the peer gives every container; we only where a quality of service is asked for that needs amounts."""
 
 
-def _resources(
-    kubernetes: Mapping[str, Any], resources: Mapping[str, Any]
-) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Requests and limits: of each resource the most that either decorator asks for."""
-    requests: dict[str, str] = {}
-    for field_, (name, unit) in _RESOURCES.items():
-        asked = [quantity(said[field_], unit) for said in (kubernetes, resources) if field_ in said]
-        if asked:
-            requests[name] = max(asked, key=amount)
-    limits = _devices(kubernetes, resources)
-    if str(kubernetes.get("qos", "")).lower() == "guaranteed":
-        requests = {"cpu": _GUARANTEED_CPU, "memory": _GUARANTEED_MEMORY, **requests}
-        limits = {**requests, **limits}
-    return merged(requests, _devices(kubernetes, resources)), merged(limits)
+def _requests(wanted: kubernetes, needed: resources) -> dict[str, str]:
+    """What the user asked for and no more: what a container gets otherwise, the cluster's own defaults know better."""
+    amounts = {
+        "cpu": _largest(wanted.cpu, needed.cpu),
+        "memory": _largest(wanted.memory, needed.memory, unit="M"),
+        "ephemeral-storage": _largest(wanted.disk, needed.disk, unit="M"),
+    }
+    asked = {name: amount for name, amount in amounts.items() if amount}
+    return merged(_GUARANTEED if _is_guaranteed(wanted) else {}, asked, _devices(wanted, needed))
 
 
-def _devices(kubernetes: Mapping[str, Any], resources: Mapping[str, Any]) -> dict[str, str]:
-    """Processors of graphics and whatever else a cluster counts: never shared, so requested and limited alike."""
-    devices = {name: quantity(value) for name, value in kubernetes.get("extended_resources", {}).items()}
-    gpus = max((int(said["gpu"]) for said in (kubernetes, resources) if "gpu" in said), default=0)
-    if gpus:
-        devices[f"{str(kubernetes.get('gpu_vendor', 'nvidia')).lower()}.com/gpu"] = str(gpus)
-    return devices
+def _limits(wanted: kubernetes, needed: resources) -> dict[str, str]:
+    return _requests(wanted, needed) if _is_guaranteed(wanted) else _devices(wanted, needed)
 
 
-def _tmpfs(kubernetes: Mapping[str, Any], requests: Mapping[str, str]) -> tuple[EmptyDir, ...]:
-    """A file system in memory, of half of the container's unless a size in MB is given."""
-    if not (kubernetes.get("use_tmpfs") or kubernetes.get("tmpfs_size")):
+def _is_guaranteed(wanted: kubernetes) -> bool:
+    return wanted.qos.lower() == "guaranteed"
+
+
+def _devices(wanted: kubernetes, needed: resources) -> dict[str, str]:
+    """GPUs and whatever else a cluster counts: never shared, so requested and limited alike."""
+    gpus = _largest(wanted.gpu, needed.gpu)
+    devices = {} if gpus in ("", "0") else {f"{wanted.gpu_vendor or 'nvidia'}.com/gpu": gpus}
+    return merged(_texts(wanted.extended_resources), devices)
+
+
+def _largest(*amounts: float | str | None, unit: str = "") -> str:
+    """The largest number that is given, as a quantity of Kubernetes; empty if none is.
+
+    >>> _largest(None, "512", 1000, unit="M"), _largest(0.50, None), _largest("2.0"), _largest()
+    ('1000M', '0.5', '2', '')
+    """
+    given = [Decimal(str(amount).strip()) for amount in amounts if amount is not None]
+    if not given:
+        return ""
+    number = format(max(given), "f")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + unit
+
+
+# --- volumes --------------------------------------------------------------------------------------------------------
+
+
+def _tmpfs(wanted: kubernetes, needed: resources) -> tuple[EmptyDir, ...]:
+    """A file system in memory; without a size, of half of the memory that the step asks for."""
+    if not (wanted.use_tmpfs or wanted.tmpfs_size):
         return ()
-    size = kubernetes.get("tmpfs_size")
-    if size is None and "memory" in requests:
-        size = max(int(amount(requests["memory"]) / 2 / 1024**2), 1)
-    path = kubernetes.get("tmpfs_path", "/metaflow_temp")
-    return (EmptyDir(name="tmpfs", path=path, medium="Memory", size=quantity(size, "Mi") if size else ""),)
+    memory = _largest(wanted.memory, needed.memory)
+    size = _largest(wanted.tmpfs_size) or (str(max(int(Decimal(memory)) // 2, 1)) if memory else "")
+    return (EmptyDir(name="tmpfs", path=wanted.tmpfs_path, medium="Memory", size=f"{size}M" if size else ""),)
 
 
-def _temporary_directory(kubernetes: Mapping[str, Any], tmpfs: tuple[EmptyDir, ...]) -> dict[str, str]:
-    return {"TMPDIR": tmpfs[0].path} if tmpfs and kubernetes.get("tmpfs_tempdir", True) else {}
+def _temporary_directory(wanted: kubernetes, tmpfs: tuple[EmptyDir, ...]) -> dict[str, str]:
+    return {"TMPDIR": tmpfs[0].path} if tmpfs and wanted.tmpfs_tempdir else {}
 
 
-def _shared_memory(kubernetes: Mapping[str, Any], resources: Mapping[str, Any]) -> Iterator[Volume]:
-    sizes = [quantity(said["shared_memory"], "Mi") for said in (kubernetes, resources) if "shared_memory" in said]
-    if sizes:
-        yield EmptyDir(name="shared-memory", path="/dev/shm", medium="Memory", size=max(sizes, key=amount))  # noqa: S108
+def _shared_memory(wanted: kubernetes, needed: resources) -> Iterator[Volume]:
+    if size := _largest(wanted.shared_memory, needed.shared_memory, unit="M"):
+        yield EmptyDir(name="shared-memory", path="/dev/shm", medium="Memory", size=size)  # noqa: S108
 
 
-def _claims(kubernetes: Mapping[str, Any]) -> Iterator[Volume]:
-    return (Claim(name=name, path=path) for name, path in kubernetes.get("persistent_volume_claims", {}).items())
+def _claims(wanted: kubernetes) -> Iterator[Volume]:
+    return (Claim(name=name, path=path) for name, path in (wanted.persistent_volume_claims or {}).items())
 
 
-def _listed(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """A text with commas, or a list of texts, as the peer takes either."""
-    parts = value.split(",") if isinstance(value, str) else value or ()
-    return tuple(part.strip() for part in parts if part.strip())
-
-
-def _pairs(value: str | Mapping[str, object] | None) -> dict[str, str]:
-    """``"key=value,key=value"``, or a mapping."""
-    if not isinstance(value, str):
-        return _texts(value or {})
-    pairs = [part.partition("=") for part in _listed(value)]
-    if bare := [key for key, equals, _ in pairs if not equals]:
-        raise ValueError(f"node_selector {value!r} lacks '=' after {bare[0]!r}")
-    return {key.strip(): text.strip() for key, _, text in pairs}
+# --- spellings ------------------------------------------------------------------------------------------------------
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:

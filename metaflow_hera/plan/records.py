@@ -1,7 +1,6 @@
 """The Plan: frozen records of exactly the part of Argo that we emit.
 
-A Plan is what `compile` makes of a flow, what becomes a manifest, what a manifest is read back into, and what the engine
-runs.
+`compile` makes it of a flow, a manifest is made of it and read back into it, and the engine runs it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from metaflow_hera.errors import ManifestError, NamingError
 
@@ -52,7 +53,7 @@ Text = tuple[str | Reference, ...]
 """Literal pieces and references in turn; no two literal pieces side by side, none of them empty."""
 
 PARAMETERS_AS_BASE64 = "{{=toBase64(workflow.parameters.json)}}"
-"""All parameters of the workflow, a JSON list of ``{"name", "value"}``: the one form in which any value arrives exactly."""
+"""All parameters of the workflow, a JSON list of ``{"name", "value"}``: the one form that carries any value exactly."""
 
 
 def text(*parts: str | Reference) -> Text:
@@ -78,7 +79,10 @@ def render(value: Text) -> str:
     >>> render(text(Input("path"), ".", Item()))
     '{{inputs.parameters.path}}.{{item}}'
     """
-    return "".join(_literal(part) if isinstance(part, str) else f"{{{{{_tag(part)}}}}}" for part in value)
+    return "".join(
+        _literal(part, following) if isinstance(part, str) else f"{{{{{_tag(part)}}}}}"
+        for part, following in pairwise((*value, ""))
+    )
 
 
 def fill(value: Text, resolve: Callable[[Reference], str]) -> str:
@@ -86,11 +90,9 @@ def fill(value: Text, resolve: Callable[[Reference], str]) -> str:
     return "".join(part if isinstance(part, str) else resolve(part) for part in value)
 
 
-def _literal(part: str) -> str:
-    if "{{" in part or "}}" in part:
-        raise NamingError(
-            f"{part!r} cannot be written into a manifest: Argo would evaluate what stands between '{{{{' and '}}}}'"
-        )
+def _literal(part: str, following: str | Reference) -> str:
+    if "{{" in part or (part.endswith("{") and following != ""):
+        raise NamingError(f"{part!r} cannot be written into a manifest: Argo would evaluate what follows '{{{{'")
     return part
 
 

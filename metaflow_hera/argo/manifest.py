@@ -1,0 +1,115 @@
+"""Manifests as data, and the Plan that is read back from them: everything of it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from metaflow_hera.argo import fixed
+from metaflow_hera.argo.fields import Fields
+from metaflow_hera.argo.templates import read_template
+from metaflow_hera.errors import ManifestError
+from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Schedule
+
+_OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+"""Metadata that Kubernetes writes into what it keeps."""
+
+
+def manifests(plan: Plan) -> list[dict[str, Any]]:
+    """The WorkflowTemplate and, if the flow is scheduled, the CronWorkflow, as Kubernetes takes them."""
+    from metaflow_hera.argo.hera_objects import to_manifests  # Hera takes a second, and reading needs none of it
+
+    return to_manifests(plan)
+
+
+def from_manifests(documents: Iterable[Mapping[str, Any]]) -> Plan:
+    """The Plan behind `manifests`; `ManifestError`, with the place, for anything that is not in our subset of Argo."""
+    by_kind: dict[str, Mapping[str, Any]] = {}
+    for document in documents:
+        kind = str(document.get("kind"))
+        if kind not in ("WorkflowTemplate", "CronWorkflow") or kind in by_kind:
+            raise ManifestError(f"expected one WorkflowTemplate and at most one CronWorkflow, found another {kind}")
+        by_kind[kind] = document
+    if "WorkflowTemplate" not in by_kind:
+        raise ManifestError("there is no WorkflowTemplate")
+    plan = _plan(by_kind["WorkflowTemplate"])
+    cron = by_kind.get("CronWorkflow")
+    return replace(plan, schedule=_schedule(cron, plan)) if cron else plan
+
+
+def _plan(document: Mapping[str, Any]) -> Plan:
+    with Fields(document, "WorkflowTemplate") as fields:
+        fields.expect("apiVersion", fixed.API_VERSION)
+        fields.expect("kind", "WorkflowTemplate")
+        with fields.inner("metadata") as metadata:
+            metadata.ignore(*_OF_THE_SERVER)
+            name, namespace = metadata.text("name"), metadata.text("namespace", "")
+            labels, annotations = metadata.texts("labels"), metadata.texts("annotations")
+        with fields.inner("spec") as spec:
+            plan = Plan(
+                name=name,
+                namespace=namespace,
+                labels=labels,
+                annotations=annotations,
+                entrypoint=spec.text("entrypoint"),
+                on_exit=spec.text("onExit", ""),
+                service_account=spec.text("serviceAccountName", ""),
+                deadline=spec.number("activeDeadlineSeconds"),
+                run_labels=_run_labels(spec),
+                parameters=_parameters(spec),
+                templates=tuple(read_template(template) for template in spec.items("templates")),
+            )
+    _check_references(plan)
+    return plan
+
+
+def _run_labels(spec: Fields) -> dict[str, str]:
+    with spec.inner("workflowMetadata") as metadata:
+        return metadata.texts("labels")
+
+
+def _parameters(spec: Fields) -> tuple[Parameter, ...]:
+    parameters = []
+    with spec.inner("arguments") as arguments:
+        for one in arguments.all_inner("parameters"):
+            with one as fields:
+                value = fields.text("value") if "value" in fields else None
+                parameters.append(
+                    Parameter(name=fields.text("name"), value=value, description=fields.text("description", ""))
+                )
+    return tuple(parameters)
+
+
+def _schedule(document: Mapping[str, Any], plan: Plan) -> Schedule:
+    with Fields(document, "CronWorkflow") as fields:
+        fields.ignore("status")
+        fields.expect("apiVersion", fixed.API_VERSION)
+        fields.expect("kind", "CronWorkflow")
+        with fields.inner("metadata") as metadata:
+            metadata.ignore(*_OF_THE_SERVER)
+            metadata.expect("name", plan.name)
+            metadata.expect("namespace", plan.namespace or None)
+            metadata.expect("labels", dict(plan.labels) or None)
+        with fields.inner("spec") as spec:
+            for name, value in fixed.CRON.items():
+                spec.expect(name, value)
+            spec.expect("workflowSpec", {"workflowTemplateRef": {"name": plan.name}})
+            lines = spec.items("schedules")
+            if len(lines) != 1 or not isinstance(lines[0], str):
+                raise ManifestError(f"{spec.where}: 'schedules' must be one cron line, not {lines!r}")
+            return Schedule(cron=lines[0], timezone=spec.text("timezone"))
+
+
+def _check_references(plan: Plan) -> None:
+    """Names of templates that are there: Argo would only find out when it runs."""
+    known = plan.by_name
+    if len(known) != len(plan.templates):
+        raise ManifestError(f"WorkflowTemplate {plan.name!r} has two templates of one name")
+    wanted = {plan.entrypoint, *filter(None, [plan.on_exit])}
+    for template in plan.templates:
+        if not isinstance(template, Container):
+            tasks = template.tasks if isinstance(template, Dag) else (template.task,)
+            wanted.update(task.template for task in tasks)
+    if missing := sorted(wanted - known.keys()):
+        raise ManifestError(f"WorkflowTemplate {plan.name!r} has no template {', '.join(map(repr, missing))}")
