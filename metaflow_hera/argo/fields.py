@@ -54,7 +54,7 @@ class Fields:
 
     def text(self, name: str, default: str | None = None) -> str:
         """A text; without *default* it must be there."""
-        return self._take(name, str, "a text", default)
+        return str(self._take(name, str, "a text", default))
 
     def number(self, name: str) -> int | None:
         """A whole number, or a text with one, as Argo takes either; None if there is none."""
