@@ -1,0 +1,107 @@
+"""Metaflow-style flows in Python, translated through Hera into Argo Workflows.
+
+The public names, each imported when it is first asked for, so that a container pays for nothing that it does not use.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+TYPE_CHECKING = False  # what type checkers take for True; `typing` itself is not needed here
+if TYPE_CHECKING:
+    from typing import Any
+
+    from metaflow_hera.client import (
+        DataArtifact,
+        Flow,
+        Metaflow,
+        Run,
+        Step,
+        Task,
+        default_namespace,
+        get_namespace,
+        namespace,
+    )
+    from metaflow_hera.deploy import deploy, run, to_workflow_template
+    from metaflow_hera.flow.current import current
+    from metaflow_hera.flow.decorators import catch, environment, kubernetes, resources, retry, schedule, timeout
+    from metaflow_hera.flow.parameters import JSONType, Parameter
+    from metaflow_hera.flow.spec import FlowSpec
+    from metaflow_hera.flow.steps import step
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "client": (
+        "DataArtifact",
+        "Flow",
+        "Metaflow",
+        "Run",
+        "Step",
+        "Task",
+        "default_namespace",
+        "get_namespace",
+        "namespace",
+    ),
+    "deploy": ("deploy", "run", "to_workflow_template"),
+    "flow.current": ("current",),
+    "flow.decorators": ("catch", "environment", "kubernetes", "resources", "retry", "schedule", "timeout"),
+    "flow.parameters": ("JSONType", "Parameter"),
+    "flow.spec": ("FlowSpec",),
+    "flow.steps": ("step",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DataArtifact",
+    "Flow",
+    "FlowSpec",
+    "JSONType",
+    "Metaflow",
+    "Parameter",
+    "Run",
+    "Step",
+    "Task",
+    "__version__",
+    "catch",
+    "current",
+    "default_namespace",
+    "deploy",
+    "environment",
+    "get_namespace",
+    "kubernetes",
+    "namespace",
+    "resources",
+    "retry",
+    "run",
+    "schedule",
+    "step",
+    "timeout",
+    "to_workflow_template",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Lets ``deploy`` be the function that users import, whoever imported the room of that name before."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

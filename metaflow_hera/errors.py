@@ -19,6 +19,7 @@
     │   ├── UnknownRunError         no run of that id
     │   └── EngineError             the embedded engine does not run, or does not answer
     ├── StepError                   a task went wrong outside of the user's own code
+    │   └── MergeArtifactsError     the inputs of a join disagree on artifacts, or have none of a name
     ├── RunFailedError              a run that ended, but not well
     └── NotFoundError               the Client has no object of that path
         └── WrongNamespaceError     it exists, but in another namespace
@@ -129,6 +130,14 @@ class EngineError(BackendError):
 
 class StepError(MetaflowHeraError):
     """A task went wrong outside of the user's own code: its inputs, its transition, its outputs."""
+
+
+class MergeArtifactsError(StepError):
+    """The inputs of a join disagree on artifacts, or have none of a name."""
+
+    def __init__(self, message: str, artifact_names: Sequence[str] = ()) -> None:
+        self.artifact_names = tuple(artifact_names)
+        super().__init__(message)
 
 
 class RunFailedError(MetaflowHeraError):

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from metaflow_hera.errors import Problem
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:
@@ -43,7 +45,15 @@ class End:
     """No ``self.next``: the flow is over."""
 
 
-Transition = Linear | Split | Foreach | Switch | End
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Something that is no transition; no graph with one passes the check."""
+
+    reason: str
+    """What was found and what to write, as the end of a sentence that begins with the step."""
+
+
+Transition = Linear | Split | Foreach | Switch | End | Unclear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,8 @@ class Step:
     doc: str = ""
     file: str | None = None
     line: int | None = None
+    next_line: int | None = None
+    """Where ``self.next`` is."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -76,7 +88,7 @@ class Step:
                 return to
             case Switch(cases):
                 return tuple(dict.fromkeys(target for _, target in cases))
-            case End():
+            case End() | Unclear():
                 return ()
 
     def decorator(self, name: str) -> DecoratorSpec | None:
@@ -85,7 +97,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """A whole flow. What is derived holds for graphs that passed `graph.check`; before, it never raises but may lack entries."""
+    """A whole flow. What is derived holds for graphs that passed `graph.check`; before, it may lack entries."""
 
     flow: str
     steps: Mapping[str, Step]
@@ -94,6 +106,8 @@ class Graph:
     end: str = "end"
     doc: str = ""
     file: str | None = None
+    defects: tuple[Problem, ...] = ()
+    """What is wrong with the source of the flow and cannot be said by steps and transitions."""
 
     def __getitem__(self, step: str) -> Step:
         return self.steps[step]

@@ -1,0 +1,284 @@
+"""Decorators as data: each is a frozen record of what was written, kept on the step or the class that it stands on.
+
+Nothing is refused while a class body runs: `problems_of` tells what is wrong, with all other problems of the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import FunctionType
+from typing import Any, ClassVar, TypeVar
+
+from metaflow_hera.flow import checks
+from metaflow_hera.graph.model import DecoratorSpec, Step
+
+D = TypeVar("D", bound="StepDecorator")
+T = TypeVar("T")
+
+WRITTEN = "_mfhera_decorators"
+"""The attribute of a function or a class with the decorators on it, the innermost first."""
+
+
+class Decorator:
+    """The base: usable with and without parentheses, on a function or on a class."""
+
+    name: ClassVar[str]
+
+    def __new__(cls, *target: Any, **attributes: Any) -> Any:
+        if not target:
+            unknown = attributes.keys() - {attribute.name for attribute in fields(cls)}  # type: ignore[arg-type]
+            return Refused(cls, attributes) if unknown else super().__new__(cls)
+        if len(target) == 1 and not attributes and isinstance(target[0], FunctionType | type):
+            return cls()(target[0])
+        return Refused(cls, {"": target[0], **attributes})
+
+    def __call__(self, target: T) -> T:
+        """Write this decorator down on *target*."""
+        written = vars(target).get(WRITTEN, ())
+        setattr(target, WRITTEN, (*written, self.spec))
+        return target
+
+    @property
+    def spec(self) -> DecoratorSpec:
+        """The name and the attributes that are not at their defaults."""
+        given = {name: value for name, value in vars(self).items() if value != _defaults(type(self))[name]}
+        return DecoratorSpec(name=self.name, attributes=given)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the values of the attributes, as ends of a sentence that begins with the decorator."""
+        return iter(())
+
+
+class Refused:
+    """A decorator that was written with attributes it does not have; the check of the flow tells."""
+
+    def __init__(self, kind: type[Decorator], attributes: Mapping[str, object]) -> None:
+        self.spec = DecoratorSpec(name=kind.name, attributes=attributes)
+
+    __call__ = Decorator.__call__
+
+
+class StepDecorator(Decorator):
+    """A decorator of a step; stands above ``@step``."""
+
+
+class FlowDecorator(Decorator):
+    """A decorator of a flow class."""
+
+
+def _read_numbers(decorator: Decorator) -> None:
+    """Take ``"3"`` for 3, as the peer does."""
+    for attribute in fields(decorator):  # type: ignore[arg-type]
+        value = getattr(decorator, attribute.name)
+        if isinstance(value, str) and value.strip().isdecimal():
+            object.__setattr__(decorator, attribute.name, int(value))
+
+
+def _defaults(kind: type[Decorator]) -> dict[str, object]:
+    return {
+        attribute.name: attribute.default if attribute.default_factory is MISSING else attribute.default_factory()
+        for attribute in fields(kind)  # type: ignore[arg-type]
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class retry(StepDecorator):  # noqa: N801  (decorators have the peer's names)
+    """Try a failed step again, up to *times* times; 0 forbids it, whatever ``--with`` says."""
+
+    name: ClassVar[str] = "retry"
+    times: int = 3
+    minutes_between_retries: float = 2
+
+    def __post_init__(self) -> None:
+        _read_numbers(self)
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.whole("times", self.times, at_least=0)
+        yield from checks.number("minutes_between_retries", self.minutes_between_retries, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class catch(StepDecorator):  # noqa: N801
+    """Go on although the step failed for good; ``self.<var>`` is then what went wrong, and None otherwise."""
+
+    name: ClassVar[str] = "catch"
+    var: str | None = None
+    print_exception: bool = True
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.artifact("var", self.var)
+        yield from checks.truth("print_exception", self.print_exception)
+
+
+@dataclass(frozen=True, kw_only=True)
+class timeout(StepDecorator):  # noqa: N801
+    """Fail the attempt after this time: the sum of the three."""
+
+    name: ClassVar[str] = "timeout"
+    seconds: int = 0
+    minutes: int = 0
+    hours: int = 0
+
+    def __post_init__(self) -> None:
+        _read_numbers(self)
+
+    @property
+    def total_seconds(self) -> int:
+        return self.seconds + 60 * self.minutes + 3600 * self.hours
+
+    def problems(self) -> Iterator[str]:
+        wrong = [
+            text
+            for unit in ("seconds", "minutes", "hours")
+            for text in checks.whole(unit, getattr(self, unit), at_least=0)
+        ]
+        yield from wrong
+        if not wrong and self.total_seconds == 0:
+            yield "needs a duration: give seconds, minutes or hours"
+
+
+@dataclass(frozen=True, kw_only=True)
+class environment(StepDecorator):  # noqa: N801
+    """Environment variables of the step."""
+
+    name: ClassVar[str] = "environment"
+    vars: Mapping[str, str] = field(default_factory=dict)
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.variables("vars", self.vars)
+
+
+@dataclass(frozen=True, kw_only=True)
+class resources(StepDecorator):  # noqa: N801
+    """What the step needs wherever it runs; memory, disk and shared memory in MB, None for the default."""
+
+    name: ClassVar[str] = "resources"
+    cpu: float | str | None = None
+    gpu: int | str | None = None
+    disk: int | str | None = None
+    memory: int | str | None = None
+    shared_memory: int | str | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.amounts(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class kubernetes(StepDecorator):  # noqa: N801
+    """The pod of the step: sizes in MB, None for what `resources` or the settings say."""
+
+    name: ClassVar[str] = "kubernetes"
+    cpu: float | str | None = None
+    memory: int | str | None = None
+    disk: int | str | None = None
+    image: str | None = None
+    image_pull_policy: str | None = None
+    image_pull_secrets: tuple[str, ...] | list[str] | str | None = None
+    service_account: str | None = None
+    secrets: tuple[str, ...] | list[str] | str | None = None
+    node_selector: Mapping[str, str] | str | None = None
+    namespace: str | None = None
+    gpu: int | str | None = None
+    gpu_vendor: str | None = None
+    tolerations: tuple[Mapping[str, object], ...] | list[dict[str, object]] | None = None
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+    use_tmpfs: bool | None = None
+    tmpfs_tempdir: bool = True
+    tmpfs_size: int | str | None = None
+    tmpfs_path: str = "/metaflow_temp"
+    persistent_volume_claims: Mapping[str, str] | None = None
+    shared_memory: int | str | None = None
+    port: int | str | None = None
+    compute_pool: str | None = None
+    executable: str | None = None
+    hostname_resolution_timeout: int = 600
+    qos: str = "burstable"
+    extended_resources: Mapping[str, int | str] = field(default_factory=dict)
+    security_context: Mapping[str, object] | None = None
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.amounts(self)
+        yield from checks.pod(self)
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """The Kubernetes Secrets, also if one text with commas was written."""
+        return checks.listed(self.secrets)
+
+    @property
+    def pull_secret_names(self) -> tuple[str, ...]:
+        return checks.listed(self.image_pull_secrets)
+
+    @property
+    def node_labels(self) -> dict[str, str]:
+        """The node selector, also if it was written as ``k=v,k2=v2``."""
+        return checks.pairs(self.node_selector)
+
+
+@dataclass(frozen=True, kw_only=True)
+class schedule(FlowDecorator):  # noqa: N801
+    """Run the deployed flow by itself; *cron* has six fields as at AWS or five as in Unix, *timezone* an IANA name."""
+
+    name: ClassVar[str] = "schedule"
+    cron: str | None = None
+    weekly: bool = False
+    daily: bool = True
+    hourly: bool = False
+    timezone: str | None = None
+
+    @property
+    def expression(self) -> str | None:
+        """The cron line, the first that applies of: cron, weekly, hourly, daily; None with ``daily=False`` alone."""
+        if self.cron is not None:
+            return self.cron
+        if self.weekly:
+            return "0 0 ? * SUN *"
+        if self.hourly:
+            return "0 * * * ? *"
+        return "0 0 * * ? *" if self.daily else None
+
+    def problems(self) -> Iterator[str]:
+        yield from checks.words("cron", self.cron)
+        for period in ("weekly", "daily", "hourly"):
+            yield from checks.truth(period, getattr(self, period))
+        yield from checks.timezone("timezone", self.timezone)
+
+
+STEP_DECORATORS: Mapping[str, type[StepDecorator]] = {
+    kind.name: kind for kind in (catch, environment, kubernetes, resources, retry, timeout)
+}
+FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = {kind.name: kind for kind in (schedule,)}
+
+
+def written_on(target: object) -> tuple[DecoratorSpec, ...]:
+    """The decorators on a function or on this very class, from the top of the source downwards."""
+    written: tuple[DecoratorSpec, ...] = vars(target).get(WRITTEN, ())
+    return written[::-1]
+
+
+def decorator_of(step: Step, kind: type[D]) -> D | None:
+    """The decorator of that kind on a step, None if there is none."""
+    spec = step.decorator(kind.name)
+    decorator: D | None = None if spec is None else kind(**spec.attributes)
+    return decorator
+
+
+def flow_decorators(flow_class: type) -> tuple[FlowDecorator, ...]:
+    """The decorators of a flow class and of its bases; its own replaces an inherited one of its kind."""
+    found = {spec.name: spec for base in reversed(flow_class.__mro__) for spec in written_on(base)}
+    return tuple(FLOW_DECORATORS[name](**spec.attributes) for name, spec in found.items() if name in FLOW_DECORATORS)
+
+
+def problems_of(spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]]) -> Iterator[str]:
+    """What is wrong with a decorator as written, each a whole clause that begins with its name."""
+    kind = kinds[spec.name]
+    known = _defaults(kind)
+    unknown = [name for name in spec.attributes if name not in known]
+    for name in unknown:
+        found = f"has no attribute {name!r}" if name else f"takes no positional argument ({spec.attributes['']!r})"
+        yield f"@{spec.name} {found}; its attributes are {', '.join(known)}"
+    if not unknown:
+        decorator: Decorator = kind(**spec.attributes)
+        yield from (f"@{spec.name}: {text}" for text in decorator.problems())

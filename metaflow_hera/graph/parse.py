@@ -1,0 +1,120 @@
+"""From a flow class to its graph, by the syntax tree of each step; nothing of the user's code is called.
+
+Every mistake becomes part of the graph, so that `graph.check` tells all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType
+
+from metaflow_hera.errors import Problem
+from metaflow_hera.flow.constants import constants_of
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, StepDecorator, problems_of, written_on
+from metaflow_hera.flow.parameters import parameters_of, problems_of_parameters
+from metaflow_hera.flow.source import file_of, text_of
+from metaflow_hera.flow.spec import RESERVED
+from metaflow_hera.flow.steps import BELOW, original, steps_of, unmarked_methods
+from metaflow_hera.graph.model import DecoratorSpec, Graph, Step
+from metaflow_hera.graph.syntax import StepSyntax, read_steps
+
+
+def parse(flow_class: type, decorators: Sequence[StepDecorator] = ()) -> Graph:
+    """The graph of a flow class; *decorators*, those of ``--with``, are added to steps that have none of their kind."""
+    methods = steps_of(flow_class)
+    syntax = read_steps({name: original(method) for name, method in methods.items()}, text_of)
+    added = tuple(decorator.spec for decorator in decorators)
+    return Graph(
+        flow=flow_class.__name__,
+        steps={name: _step(name, method, syntax[name], added) for name, method in methods.items()},
+        start=_named(methods, "start", "is_start"),
+        end=_named(methods, "end", "is_end"),
+        doc=_doc(flow_class),
+        file=file_of(flow_class),
+        defects=tuple(_defects(flow_class, methods, syntax)),
+    )
+
+
+def _step(name: str, method: FunctionType, syntax: StepSyntax, added: tuple[DecoratorSpec, ...]) -> Step:
+    written = written_on(method)
+    names = {spec.name for spec in written}
+    return Step(
+        name=name,
+        transition=syntax.transition,
+        is_join=syntax.is_join,
+        decorators=(*written, *(spec for spec in added if spec.name not in names)),
+        doc=_doc(method),
+        file=syntax.file,
+        line=syntax.line,
+        next_line=syntax.next_line,
+    )
+
+
+def _named(methods: Mapping[str, FunctionType], usual: str, mark: str) -> str:
+    """The step that carries the mark, or the usual name."""
+    return next((name for name, method in methods.items() if vars(method)[mark]), usual)
+
+
+def _doc(thing: object) -> str:
+    text = vars(thing).get("__doc__") or ""
+    lines = text.expandtabs().strip().splitlines()
+    indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
+    margin = min(indents, default=0)
+    return "\n".join([*lines[:1], *(line[margin:].rstrip() for line in lines[1:])])
+
+
+# --- what no graph can say ------------------------------------------------------------------------------------------
+
+
+def _defects(
+    flow_class: type, methods: Mapping[str, FunctionType], syntax: Mapping[str, StepSyntax]
+) -> Iterator[Problem]:
+    file = file_of(flow_class)
+    yield from (Problem(f"flow {flow_class.__name__}: {text}", file) for text in _flow_defects(flow_class))
+    yield from (
+        Problem(f"flow {flow_class.__name__}: {text}", file)
+        for text in (*_roles(methods, "start", "is_start"), *_roles(methods, "end", "is_end"))
+    )
+    for name, read in syntax.items():
+        texts = [*read.problems, *_placing(methods[name])]
+        yield from (Problem(f"step {name!r} {text}", read.file, read.line) for text in texts)
+    for name, method in unmarked_methods(flow_class):
+        code = original(method).__code__
+        shown = ", ".join(f"@{spec.name}" for spec in written_on(method))
+        text = f"method {name!r} has {shown}, but is no step; write @step right above its def"
+        yield Problem(text, code.co_filename, code.co_firstlineno)
+
+
+def _flow_defects(flow_class: type) -> Iterator[str]:
+    yield from problems_of_parameters(flow_class)
+    for attribute in (*parameters_of(flow_class), *constants_of(flow_class)):
+        if attribute in RESERVED:
+            yield f"{attribute!r} is a name that every flow has already; rename the parameter or constant"
+    for base in flow_class.__mro__:
+        written = written_on(base)
+        for spec in written:
+            if spec.name in FLOW_DECORATORS:
+                yield from problems_of(spec, FLOW_DECORATORS)
+            else:
+                yield f"@{spec.name} is for steps; write it above the @step of each, or use --with {spec.name}"
+        names = [spec.name for spec in written]
+        yield from (
+            f"@{name} is on {base.__name__} more than once" for name in sorted({n for n in names if names.count(n) > 1})
+        )
+
+
+def _roles(methods: Mapping[str, FunctionType], usual: str, mark: str) -> Iterator[str]:
+    marked = [name for name, method in methods.items() if vars(method)[mark]]
+    if len(marked) > 1:
+        yield f"{', '.join(marked)} all have @step({usual}=True); only one step can be the {usual}"
+    elif marked and usual in methods and marked != [usual]:
+        yield f"{marked[0]!r} has @step({usual}=True), but there is a step {usual!r}; rename that, or remove the mark"
+
+
+def _placing(method: FunctionType) -> Iterator[str]:
+    """Decorators at a wrong place."""
+    for name in vars(method).get(BELOW, ()):
+        yield f"has @{name} below @step; write @step right above the def, and all other decorators above it"
+    for spec in written_on(method):
+        if spec.name in FLOW_DECORATORS:
+            yield f"has @{spec.name}, which is for flows; write it above the class"
