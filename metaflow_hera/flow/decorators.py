@@ -6,9 +6,8 @@ Nothing is refused while a class body runs: `problems_of` tells what is wrong, w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from types import FunctionType
-from typing import Any, ClassVar, TypeVar
+from types import FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from metaflow_hera.flow import checks
 from metaflow_hera.graph.model import DecoratorSpec, Step
@@ -19,19 +18,47 @@ T = TypeVar("T")
 WRITTEN = "_mfhera_decorators"
 """The attribute of a function or a class with the decorators on it, the innermost first."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Decorator:
-    """The base: usable with and without parentheses, on a function or on a class."""
+    """A frozen record of keyword-only attributes, usable with and without parentheses on a function or a class.
+
+    Not made by `dataclasses`, whose generated code would cost every start of a container several milliseconds.
+    """
 
     name: ClassVar[str]
+    defaults: ClassVar[Mapping[str, object]]
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__name__
+        cls.defaults = {attribute: vars(cls)[attribute] for attribute in cls.__annotations__}
 
     def __new__(cls, *target: Any, **attributes: Any) -> Any:
         if not target:
-            unknown = attributes.keys() - {attribute.name for attribute in fields(cls)}  # type: ignore[arg-type]
-            return Refused(cls, attributes) if unknown else super().__new__(cls)
+            return Refused(cls, attributes) if attributes.keys() - cls.defaults.keys() else super().__new__(cls)
         if len(target) == 1 and not attributes and isinstance(target[0], FunctionType | type):
             return cls()(target[0])
         return Refused(cls, {"": target[0], **attributes})
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **attributes: object) -> None:
+            given = {name: _number(value, self.defaults[name]) for name, value in attributes.items()}
+            vars(self).update({**self.defaults, **given})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"@{self.name} cannot be changed once it is written")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.spec.attributes.items())
+        return f"{self.name}({given})"
 
     def __call__(self, target: T) -> T:
         """Write this decorator down on *target*."""
@@ -42,7 +69,7 @@ class Decorator:
     @property
     def spec(self) -> DecoratorSpec:
         """The name and the attributes that are not at their defaults."""
-        given = {name: value for name, value in vars(self).items() if value != _defaults(type(self))[name]}
+        given = {name: value for name, value in vars(self).items() if value != self.defaults[name]}
         return DecoratorSpec(name=self.name, attributes=given)
 
     def problems(self) -> Iterator[str]:
@@ -67,42 +94,29 @@ class FlowDecorator(Decorator):
     """A decorator of a flow class."""
 
 
-def _read_numbers(decorator: Decorator) -> None:
-    """Take ``"3"`` for 3, as the peer does."""
-    for attribute in fields(decorator):  # type: ignore[arg-type]
-        value = getattr(decorator, attribute.name)
-        if isinstance(value, str) and value.strip().isdecimal():
-            object.__setattr__(decorator, attribute.name, int(value))
+def _number(value: object, default: object) -> object:
+    """``"3"`` as 3 where a number belongs, as the peer reads it; anything else as it is."""
+    if isinstance(value, str) and isinstance(default, int) and not isinstance(default, bool):
+        number = checks.as_number(value)
+        if number is not None:
+            return int(number) if number == int(number) else number
+    return value
 
 
-def _defaults(kind: type[Decorator]) -> dict[str, object]:
-    return {
-        attribute.name: attribute.default if attribute.default_factory is MISSING else attribute.default_factory()
-        for attribute in fields(kind)  # type: ignore[arg-type]
-    }
-
-
-@dataclass(frozen=True, kw_only=True)
 class retry(StepDecorator):  # noqa: N801  (decorators have the peer's names)
     """Try a failed step again, up to *times* times; 0 forbids it, whatever ``--with`` says."""
 
-    name: ClassVar[str] = "retry"
     times: int = 3
     minutes_between_retries: float = 2
-
-    def __post_init__(self) -> None:
-        _read_numbers(self)
 
     def problems(self) -> Iterator[str]:
         yield from checks.whole("times", self.times, at_least=0)
         yield from checks.number("minutes_between_retries", self.minutes_between_retries, at_least=0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class catch(StepDecorator):  # noqa: N801
     """Go on although the step failed for good; ``self.<var>`` is then what went wrong, and None otherwise."""
 
-    name: ClassVar[str] = "catch"
     var: str | None = None
     print_exception: bool = True
 
@@ -111,17 +125,12 @@ class catch(StepDecorator):  # noqa: N801
         yield from checks.truth("print_exception", self.print_exception)
 
 
-@dataclass(frozen=True, kw_only=True)
 class timeout(StepDecorator):  # noqa: N801
     """Fail the attempt after this time: the sum of the three."""
 
-    name: ClassVar[str] = "timeout"
     seconds: int = 0
     minutes: int = 0
     hours: int = 0
-
-    def __post_init__(self) -> None:
-        _read_numbers(self)
 
     @property
     def total_seconds(self) -> int:
@@ -138,22 +147,18 @@ class timeout(StepDecorator):  # noqa: N801
             yield "needs a duration: give seconds, minutes or hours"
 
 
-@dataclass(frozen=True, kw_only=True)
 class environment(StepDecorator):  # noqa: N801
     """Environment variables of the step."""
 
-    name: ClassVar[str] = "environment"
-    vars: Mapping[str, str] = field(default_factory=dict)
+    vars: Mapping[str, str] = _NOTHING
 
     def problems(self) -> Iterator[str]:
         yield from checks.variables("vars", self.vars)
 
 
-@dataclass(frozen=True, kw_only=True)
 class resources(StepDecorator):  # noqa: N801
     """What the step needs wherever it runs; memory, disk and shared memory in MB, None for the default."""
 
-    name: ClassVar[str] = "resources"
     cpu: float | str | None = None
     gpu: int | str | None = None
     disk: int | str | None = None
@@ -164,11 +169,9 @@ class resources(StepDecorator):  # noqa: N801
         yield from checks.amounts(self)
 
 
-@dataclass(frozen=True, kw_only=True)
 class kubernetes(StepDecorator):  # noqa: N801
     """The pod of the step: sizes in MB, None for what `resources` or the settings say."""
 
-    name: ClassVar[str] = "kubernetes"
     cpu: float | str | None = None
     memory: int | str | None = None
     disk: int | str | None = None
@@ -195,7 +198,7 @@ class kubernetes(StepDecorator):  # noqa: N801
     executable: str | None = None
     hostname_resolution_timeout: int = 600
     qos: str = "burstable"
-    extended_resources: Mapping[str, int | str] = field(default_factory=dict)
+    extended_resources: Mapping[str, int | str] = _NOTHING
     security_context: Mapping[str, object] | None = None
 
     def problems(self) -> Iterator[str]:
@@ -217,11 +220,9 @@ class kubernetes(StepDecorator):  # noqa: N801
         return checks.pairs(self.node_selector)
 
 
-@dataclass(frozen=True, kw_only=True)
 class schedule(FlowDecorator):  # noqa: N801
     """Run the deployed flow by itself; *cron* has six fields as at AWS or five as in Unix, *timezone* an IANA name."""
 
-    name: ClassVar[str] = "schedule"
     cron: str | None = None
     weekly: bool = False
     daily: bool = True
@@ -274,7 +275,7 @@ def flow_decorators(flow_class: type) -> tuple[FlowDecorator, ...]:
 def problems_of(spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]]) -> Iterator[str]:
     """What is wrong with a decorator as written, each a whole clause that begins with its name."""
     kind = kinds[spec.name]
-    known = _defaults(kind)
+    known = kind.defaults
     unknown = [name for name in spec.attributes if name not in known]
     for name in unknown:
         found = f"has no attribute {name!r}" if name else f"takes no positional argument ({spec.attributes['']!r})"

@@ -20,8 +20,8 @@ _SOURCE = "_mfhera_source"
 def load_flow(target: str | Path, name: str | None = None) -> type[FlowSpec]:
     """The flow class of ``file.py`` or ``file.py:Name``.
 
-    Its module is called like the file, so that what it defines can be pickled here and read elsewhere, and the file's folder
-    comes first where modules are looked for.
+    Its module is called like the file, so that what it defines can be pickled here and read elsewhere; the file's
+    folder comes first where modules are looked for.
     """
     file, named = _split(target)
     text, code = _read(file)

@@ -15,18 +15,10 @@ NONE = "<none>"
 """How the absence of a value is written where only texts are."""
 
 RESERVED = frozenset(
-    (
-        "decospecs",
-        "max-log-size",
-        "max-num-splits",
-        "max-workers",
-        "namespace",
-        "obj",
-        "params",
-        "run-id",
-        "run-id-file",
-    )
-    + ("runner-attribute-file", "script", "tag", "tags", "task-id", "user-namespace", "with")
+    [
+        *("decospecs", "max-log-size", "max-num-splits", "max-workers", "namespace", "obj", "params", "run-id"),
+        *("run-id-file", "runner-attribute-file", "script", "tag", "tags", "task-id", "user-namespace", "with"),
+    ]
 )
 """Names of options that stand beside a flow's own; with underscores they are the same."""
 
@@ -219,9 +211,7 @@ def problems_of_parameters(flow_class: type) -> Iterator[str]:
     seen: dict[str, str] = {}
     for attribute, parameter in parameters_of(flow_class).items():
         yield from (f"parameter {parameter.name!r}: {text}" for text in _problems(parameter))
-        if not isinstance(parameter.name, str):
-            continue
-        folded = parameter.name.lower().replace("_", "-")
+        folded = str(parameter.name).lower().replace("_", "-")
         if folded in seen:
             yield (
                 f"parameters {seen[folded]!r} and {attribute!r} have the same name, {parameter.name!r}, "
@@ -233,7 +223,7 @@ def problems_of_parameters(flow_class: type) -> Iterator[str]:
 
 
 def _problems(parameter: Parameter) -> Iterator[str]:
-    if not isinstance(parameter.name, str) or not re.fullmatch(r"[A-Za-z0-9_][-A-Za-z0-9_]*", parameter.name):
+    if not re.fullmatch(r"[A-Za-z0-9_][-A-Za-z0-9_]*", str(parameter.name)):
         yield "a name has ASCII letters, digits, '_' and '-', and does not begin with '-'"
     if parameter.unknown:
         known = "default, type, help, required, show_default, separator"

@@ -37,7 +37,7 @@ class FlowSpec:
                 flow_main,
             )  # the command line is above flows; only a script's last line goes there
 
-            sys.exit(flow_main(type(self)))
+            flow_main(type(self))
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
