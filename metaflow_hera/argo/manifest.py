@@ -14,6 +14,8 @@ from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Schedule
 
 _OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 """Metadata that Kubernetes writes into what it keeps."""
+_OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which `kubectl apply` keeps what it was given."""
 
 
 def manifests(plan: Plan) -> list[dict[str, Any]]:
@@ -46,6 +48,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
             metadata.ignore(*_OF_THE_SERVER)
             name, namespace = metadata.text("name"), metadata.text("namespace", "")
             labels, annotations = metadata.texts("labels"), metadata.texts("annotations")
+            annotations.pop(_OF_KUBECTL, None)
         with fields.inner("spec") as spec:
             plan = Plan(
                 name=name,
@@ -91,6 +94,8 @@ def _schedule(document: Mapping[str, Any], plan: Plan) -> Schedule:
             metadata.expect("name", plan.name)
             metadata.expect("namespace", plan.namespace or None)
             metadata.expect("labels", dict(plan.labels) or None)
+            with metadata.inner("annotations") as annotations:
+                annotations.ignore(_OF_KUBECTL)
         with fields.inner("spec") as spec:
             for name, value in fixed.CRON.items():
                 spec.expect(name, value)
