@@ -68,6 +68,13 @@ class Settings:
         return cls.resolve(_sources(options or {}, os.environ, cwd))
 
     @classmethod
+    def of_environment(cls) -> Self:
+        """The settings of a container: what its environment says, and nothing else."""
+        names = (setting.name for setting in _all())
+        values: dict[str, Any] = {name: os.environ.get(variable(name), "") for name in names}
+        return cls(**values)
+
+    @classmethod
     def resolve(cls, sources: Iterable[Source]) -> Self:
         """The first value that the sources give for each setting, and where it came from."""
         values: dict[str, str] = {}
