@@ -1,0 +1,30 @@
+"""What a container runs once its code is there: a task, or the end of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from metaflow_hera.command import ExitCommand, TaskCommand
+from metaflow_hera.errors import MetaflowHeraError
+from metaflow_hera.naming import POD_DIR
+from metaflow_hera.runtime.container import run_task
+from metaflow_hera.runtime.ending import end_run
+from metaflow_hera.settings import Settings, pod_directory
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what *argv*, a `TaskCommand` or an `ExitCommand`, says; the exit code is 0 or 1."""
+    settings = Settings.of_environment()
+    try:
+        if argv[:1] == [ExitCommand.verb]:
+            end_run(ExitCommand.parse(argv), settings)
+            return 0
+        return run_task(TaskCommand.parse(argv), pod_directory(POD_DIR), settings)
+    except MetaflowHeraError as error:
+        sys.stderr.write(f"metaflow_hera: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""A task in its container: from the files that Argo put there to the files that it takes away."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.errors import MetaflowHeraError, StepError
+from metaflow_hera.flow.decospec import parse_decospec
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.graph.parse import parse
+from metaflow_hera.naming import PARAMETERS_FILE, output_file
+from metaflow_hera.records import runs
+from metaflow_hera.records.tasks import Claimed
+from metaflow_hera.runtime.beginning import run_record
+from metaflow_hera.runtime.channel import ChildEnd
+from metaflow_hera.runtime.execution import Outcome, claim_attempt, fail, finish, outputs_of, run_attempt
+from metaflow_hera.runtime.on_demand import install_on_demand
+from metaflow_hera.runtime.supervisor import supervise
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store, open_store
+
+
+def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
+    """Run a task under a supervisor, with its files in the pod's *folder*; the exit code of the container."""
+    store = open_store(command.store, settings)
+    write_outputs(folder, outputs_of())
+    outcome = supervise(command, store, partial(_work, _Container(command, folder, settings, store)))
+    write_outputs(folder, outcome.outputs)
+    return 0 if outcome.ok else 1
+
+
+def write_outputs(folder: Path, outputs: Mapping[str, str]) -> None:
+    """Leave the output parameters where Argo looks for them: it takes a missing file for an error of its own."""
+    for name, value in outputs.items():
+        file = folder / output_file(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(value)
+
+
+def read_parameters(folder: Path) -> dict[str, str] | None:
+    """The parameters of the workflow by name, as texts; None in a container that is not given any."""
+    try:
+        content = (folder / PARAMETERS_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        listed = json.loads(base64.b64decode(content)) or []
+        return {parameter["name"]: parameter["value"] for parameter in listed}
+    except (binascii.Error, ValueError, TypeError, KeyError) as error:
+        raise StepError(f"the workflow's parameters cannot be read: {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    """What the child of the supervisor knows."""
+
+    command: TaskCommand
+    folder: Path
+    settings: Settings
+    store: Store
+
+
+def _work(container: _Container, channel: ChildEnd) -> Outcome:
+    """The task, in the child of the supervisor."""
+    command, store = container.command, container.store
+    install_on_demand(container.folder / "site")
+    sys.argv[:] = [command.file]
+    claimed: Claimed | None = None
+    # The start writes the record of the run before anything else; any other task is seen to run as soon as it does.
+    if not (container.folder / PARAMETERS_FILE).exists():
+        claimed = claim_attempt(command, store)
+        channel.claimed(claimed.attempt)
+        if claimed.finished:
+            return finish(command, store, claimed.finished)
+    try:
+        parameters = read_parameters(container.folder)
+        flow_class = load_flow(command.file, command.flow)
+        graph = parse(flow_class, tuple(map(parse_decospec, command.decorators)))
+    except MetaflowHeraError as error:
+        if claimed is None:
+            runs.begin(store, run_record(command))
+        return fail(command, store, error, claimed=claimed, watcher=channel)
+    return run_attempt(
+        command,
+        flow_class,
+        graph,
+        store,
+        settings=container.settings,
+        parameters=parameters,
+        claimed=claimed,
+        watcher=channel,
+    )

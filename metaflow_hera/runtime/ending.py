@@ -1,0 +1,57 @@
+"""How a run ended that did not end by its end step: written by the workflow's exit handler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from metaflow_hera.command import ExitCommand
+from metaflow_hera.naming import CLAIM, RunKeys
+from metaflow_hera.records import runs, tasks
+from metaflow_hera.records.run import EndRecord, RunRecord
+from metaflow_hera.records.task import TaskRecord, TaskStatus
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store, open_store
+from metaflow_hera.store.parallel import each
+
+
+def end_run(command: ExitCommand, settings: Settings) -> None:
+    """Write the status of a run, with the first failure in it as the reason."""
+    store = open_store(command.store, settings)
+    now = time.time()
+    # A run whose first container never started has no record yet, and must be seen all the same.
+    runs.begin(store, RunRecord(flow=command.flow, run=command.run, created=now, code=command.code))
+    message = failure_message(store, RunKeys(command.flow, command.run))
+    runs.end(store, command.flow, command.run, EndRecord(status=command.status, finished=now, message=message))
+
+
+def failure_message(store: Store, keys: RunKeys) -> str:
+    """Which task of a run failed first, and why, in one line; and how many others did."""
+    latest = dict(sorted(_attempts(store, keys)))
+    found = each(store, lambda task: tasks.read(store, keys, *task, latest[task]), tuple(latest))
+    failed = sorted(
+        (record for record in found if record and record.status is TaskStatus.FAILED),
+        key=lambda record: record.finished,
+    )
+    if failed:
+        more = f" (and {len(failed) - 1} other tasks failed)" if len(failed) > 1 else ""
+        return _told(failed[0]) + more
+    lost = [task for task, record in zip(latest, found, strict=True) if record is None]
+    if lost:
+        step, path = lost[0]
+        return f"step {step!r}, task {path}: its container was killed before it could say why"
+    return "no task left a failure: a container could not be started, or the run was stopped between two tasks"
+
+
+def _attempts(store: Store, keys: RunKeys) -> Iterator[tuple[tuple[str, str], int]]:
+    """Step, path and number of each attempt that began."""
+    for key in store.keys(keys.prefix):
+        parts = key.removeprefix(keys.prefix).split("/")
+        if len(parts) == 4 and parts[3] == CLAIM:
+            yield (parts[0], parts[1]), int(parts[2])
+
+
+def _told(record: TaskRecord) -> str:
+    assert record.failure is not None
+    lines = record.failure.text.splitlines()
+    return f"step {record.step!r}, task {record.path}: {record.failure.type}: {lines[0] if lines else ''}"

@@ -1,0 +1,104 @@
+"""The output of a task: handed on to the container's own output at once, and to the store piece by piece."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from contextlib import suppress
+
+from metaflow_hera.errors import StoreError
+from metaflow_hera.records.logs import LogWriter
+
+_READ = 1 << 16
+_PIPE = 1 << 20
+SEGMENT_BYTES = 1 << 20
+SEGMENT_SECONDS = 1.5
+"""The least time between two segments; a task that runs long waits 1/50 of its time so far, so they stay hundreds."""
+
+
+class Tee:
+    """One stream of a child, read from a pipe; until the attempt has its number, it is only kept."""
+
+    def __init__(self, source: int, target: int, stream: str) -> None:
+        os.set_blocking(source, False)
+        self.source = source
+        self.stream = stream
+        self._target = target
+        self._begun = self._flushed = time.monotonic()
+        self._kept: list[bytes] = []
+        self._writer: LogWriter | None = None
+
+    def store_with(self, writer: LogWriter) -> None:
+        """From now on, and of what came before, everything goes to *writer*, too."""
+        self._writer = writer
+        for data in self._kept:
+            writer.write(data)
+        self._kept.clear()
+
+    def pump(self) -> bool:
+        """Hand on what is in the pipe now, which is never more than a pipe holds; False at its end."""
+        for _ in range(_PIPE // _READ):
+            try:
+                data = os.read(self.source, _READ)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self.hand_on(data)
+        return True
+
+    def seconds_to_flush(self) -> float | None:
+        """Seconds until something should be stored; None if there is nothing."""
+        if self._writer is None or not self._writer.pending:
+            return None
+        age = self._flushed - self._begun
+        return max(0.0, self._flushed + max(SEGMENT_SECONDS, age / 50) - time.monotonic())
+
+    def flush(self) -> None:
+        """Store what came since the last time. What the store refuses stays for the next time, and is told."""
+        if self._writer is None:
+            return
+        self._flushed = time.monotonic()
+        try:
+            self._writer.flush()
+        except StoreError as error:
+            sys.stderr.write(f"metaflow_hera: some of the task's output is not stored yet: {error}\n")
+
+    def hand_on(self, data: bytes) -> None:
+        """Give *data* to the container's output and to the store."""
+        # Whoever reads the container's output may be gone; the store still wants it.
+        with suppress(OSError):
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._target, rest) :]
+        if self._writer is None:
+            self._kept.append(data)
+            return
+        self._writer.write(data)
+        if self._writer.pending >= SEGMENT_BYTES:
+            self.flush()
+
+
+class _Immediate(io.BufferedWriter):
+    """Keeps nothing back: what a process printed is out even if it is killed in the next moment."""
+
+    def write(self, data: object, /) -> int:
+        count = super().write(data)  # type: ignore[arg-type]
+        self.flush()
+        return count
+
+
+def print_to(stdout: int, stderr: int) -> None:
+    """Make these descriptors the output of this process and of what it starts, without any buffer."""
+    for descriptor, standard in ((stdout, 1), (stderr, 2)):
+        os.dup2(descriptor, standard)
+        os.close(descriptor)
+    sys.stdout = sys.__stdout__ = _text(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text(2)  # type: ignore[misc]
+
+
+def _text(descriptor: int) -> io.TextIOWrapper:
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(_Immediate(raw), encoding="utf-8", errors="backslashreplace", write_through=True)
