@@ -248,7 +248,7 @@ def _default_problems(parameter: Parameter) -> Iterator[str]:
         try:
             parameter.value_of(parameter.default)
         except ParameterError as error:
-            yield f"the default does not fit: {error}"
+            yield f"the default does not fit, as it {str(error).removeprefix(f'parameter {parameter.name!r} ')}"
 
 
 def log_to_stderr(line: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 from metaflow_hera.errors import Problem
 
@@ -188,3 +189,83 @@ class Graph:
     def foreach_body(self, split: str) -> tuple[str, ...]:
         """The steps between a foreach and its join, in order, with those of everything inside."""
         return tuple(name for name in self.order if split in self.scopes[name])
+
+
+# --- as JSON --------------------------------------------------------------------------------------------------------
+
+_TRANSITIONS: Mapping[str, type[Linear | Split | Foreach | Switch | End | Unclear]] = {
+    "linear": Linear,
+    "split": Split,
+    "foreach": Foreach,
+    "switch": Switch,
+    "end": End,
+    "unclear": Unclear,
+}
+
+
+def to_json(graph: Graph) -> dict[str, object]:
+    """The graph as JSON can hold it; what an attribute of a decorator has beyond JSON becomes its text."""
+    return {
+        "flow": graph.flow,
+        "start": graph.start,
+        "end": graph.end,
+        "doc": graph.doc,
+        "file": graph.file,
+        "steps": [_step_to_json(step) for step in graph],
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Graph:
+    """The graph behind `to_json`; what a newer version wrote besides is left out."""
+    steps = [_step_from_json(step) for step in data["steps"]]
+    return Graph(
+        flow=data["flow"],
+        start=data["start"],
+        end=data["end"],
+        doc=data["doc"],
+        file=data["file"],
+        steps={step.name: step for step in steps},
+    )
+
+
+def _step_to_json(step: Step) -> dict[str, object]:
+    kind = next(name for name, transition in _TRANSITIONS.items() if isinstance(step.transition, transition))
+    values = {field.name: _plain(getattr(step.transition, field.name)) for field in fields(step.transition)}
+    return {
+        "name": step.name,
+        "transition": {"kind": kind, **values},
+        "is_join": step.is_join,
+        "decorators": [{"name": spec.name, "attributes": _plain(spec.attributes)} for spec in step.decorators],
+        "doc": step.doc,
+        "file": step.file,
+        "line": step.line,
+        "next_line": step.next_line,
+    }
+
+
+def _step_from_json(data: Mapping[str, Any]) -> Step:
+    kind = _TRANSITIONS[data["transition"]["kind"]]
+    return Step(
+        name=data["name"],
+        transition=kind(*(_tuples(data["transition"][field.name]) for field in fields(kind))),
+        is_join=data["is_join"],
+        decorators=tuple(
+            DecoratorSpec(name=spec["name"], attributes=spec["attributes"]) for spec in data["decorators"]
+        ),
+        doc=data["doc"],
+        file=data["file"],
+        line=data["line"],
+        next_line=data["next_line"],
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
