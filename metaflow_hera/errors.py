@@ -144,8 +144,10 @@ class RunFailedError(MetaflowHeraError):
     """A run that ended, but not well."""
 
 
-class NotFoundError(MetaflowHeraError):
-    """The Client has no object of that path."""
+class NotFoundError(MetaflowHeraError, KeyError):
+    """The Client has no object of that path; a `KeyError`, since ``flow["17"]`` raises it."""
+
+    __str__ = Exception.__str__  # a KeyError would show its message quoted
 
 
 class WrongNamespaceError(NotFoundError):

@@ -18,26 +18,25 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from metaflow_hera.client import default_namespace
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
+
+CLUSTER = Path(__file__).parent / "cluster"
+"""Its tests use the cluster and the bucket that the environment names."""
 
 BUCKET = "mfhera-tests"
 FOREIGN = ("MFHERA_", "METAFLOW_", "AWS_", "KUBE", "ARGO_")
 """Variables that begin so would make a test depend on who runs it."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "real_environment: keeps the variables and the working directory of whoever runs it"
-    )
-
-
 @pytest.fixture(autouse=True)
 def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An own working directory, data directory and user; no settings or credentials from outside."""
-    if request.node.get_closest_marker("real_environment"):
+    if request.path.is_relative_to(CLUSTER):
         return
-    tmp_path = request.getfixturevalue("tmp_path")
+    tmp_path: Path = request.getfixturevalue("tmp_path")
+    default_namespace()
     for name in os.environ:
         if name.startswith(FOREIGN):
             monkeypatch.delenv(name)

@@ -22,11 +22,11 @@ LENGTH_LIMIT = 500
 _LONGEST_PAUSE = 0.05
 
 
-def read(store: Store, keys: RunKeys) -> tuple[str, ...]:
-    """The user's tags of a run, sorted."""
+def read(store: Store, keys: RunKeys, record: RunRecord | None = None) -> tuple[str, ...]:
+    """The user's tags of a run, sorted; *record* is the run's, if the caller has it."""
     if (edited := _edited(store, keys)) is not None:
         return edited
-    record = runs.read(store, keys.flow, keys.run)
+    record = record or runs.read(store, keys.flow, keys.run)
     return tuple(sorted(set(record.tags))) if record else ()
 
 

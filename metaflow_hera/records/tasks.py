@@ -105,7 +105,7 @@ def paths(store: Store, keys: RunKeys, step: str) -> list[str]:
     """The tasks of a step that began, by their index paths, in the order of their numbers."""
     prefix = keys.step_prefix(step)
     listed = (key.removeprefix(prefix).removesuffix("/") for key in store.keys(prefix, deep=False))
-    return sorted(listed, key=_path_order)
+    return sorted(listed, key=path_order)
 
 
 def steps(store: Store, keys: RunKeys) -> list[str]:
@@ -114,7 +114,7 @@ def steps(store: Store, keys: RunKeys) -> list[str]:
     return [key.removeprefix(keys.prefix).removesuffix("/") for key in listed if key.endswith("/")]
 
 
-def _path_order(path: str) -> tuple[tuple[int, ...], int]:
+def path_order(path: str) -> tuple[tuple[int, ...], int]:
     indexes, _, iteration = path.partition("~")
     return tuple(map(int, indexes.split("."))), int(iteration or 0)
 

@@ -1,0 +1,25 @@
+"""The read side: flows, runs, steps, tasks and artifacts, straight from the datastore."""
+
+from __future__ import annotations
+
+from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
+from metaflow_hera.client.flow import Flow, Metaflow
+from metaflow_hera.client.namespaces import default_namespace, get_namespace, namespace
+from metaflow_hera.client.run import MetaflowCode, Run
+from metaflow_hera.client.step import Step
+from metaflow_hera.client.task import Task
+
+__all__ = [
+    "DataArtifact",
+    "Flow",
+    "Metaflow",
+    "MetaflowArtifacts",
+    "MetaflowCode",
+    "MetaflowData",
+    "Run",
+    "Step",
+    "Task",
+    "default_namespace",
+    "get_namespace",
+    "namespace",
+]
