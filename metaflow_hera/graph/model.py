@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -244,10 +244,11 @@ def _step_to_json(step: Step) -> dict[str, object]:
 
 
 def _step_from_json(data: Mapping[str, Any]) -> Step:
-    kind = _TRANSITIONS[data["transition"]["kind"]]
+    kind: Callable[..., Transition] = _TRANSITIONS[data["transition"]["kind"]]
+    values = {name: _tuples(value) for name, value in data["transition"].items() if name != "kind"}
     return Step(
         name=data["name"],
-        transition=kind(*(_tuples(data["transition"][field.name]) for field in fields(kind))),
+        transition=kind(**values),
         is_join=data["is_join"],
         decorators=tuple(
             DecoratorSpec(name=spec["name"], attributes=spec["attributes"]) for spec in data["decorators"]
