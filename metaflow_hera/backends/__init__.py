@@ -58,7 +58,10 @@ class Backend(Protocol):
     name: str
 
     def deploy(self, plan: Plan) -> None:
-        """Create or replace, whole or not at all; a plan without a schedule removes the one before. Runs in flight keep theirs."""
+        """Create or replace, whole or not at all; a plan without a schedule removes the one before.
+
+        Runs in flight keep theirs.
+        """
         ...
 
     def deployment(self, name: str) -> Deployment:

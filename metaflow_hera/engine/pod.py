@@ -24,6 +24,10 @@ class Pod:
     attempt: int = 0
 
     @property
+    def may_retry(self) -> bool:
+        return self.template.retry is not None and self.attempt < self.template.retry.limit
+
+    @property
     def task(self) -> tuple[str, str]:
         """The step and the index path it runs; of a container that is no task, the template and ``0``."""
         try:

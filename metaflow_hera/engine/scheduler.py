@@ -38,7 +38,7 @@ class Scheduler:
         self._delayed: list[tuple[float, int, Execution]] = []
         self._delays = 0
         self._starts: list[Pod] = []
-        self._is_terminated = False
+        self.is_terminated = False
         self.is_stopping = False
 
     # --- what happens to a run --------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ class Scheduler:
 
     def terminate(self, message: str) -> list[Pod]:
         """Start nothing more, not even the exit handler; when what runs has ended, so has the run."""
-        self._is_terminated = True
+        self.is_terminated = True
         self._stop(message)
         return self._decided()
 
@@ -268,7 +268,7 @@ class Scheduler:
         if status is None:
             status = phase if phase.is_bad else Phase.SUCCEEDED
             self._about = Globals(self._about.workflow, status)
-            if self._plan.on_exit and not self._is_terminated:
+            if self._plan.on_exit and not self.is_terminated:
                 self.is_stopping = False
                 self._deadline = None
                 self._call(self._plan.on_exit, f"{self._about.workflow}.onExit", {}, None)

@@ -1,0 +1,174 @@
+"""Deployed flows on this machine: manifests and runs in the engine's database, tasks as its processes."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from metaflow_hera.argo.manifest import manifests
+from metaflow_hera.backends import Deployment, Phase, RunStatus
+from metaflow_hera.backends.embedded_status import run_status
+from metaflow_hera.backends.engine import read_plan
+from metaflow_hera.backends.engine_control import EngineStatus as EngineStatus
+from metaflow_hera.backends.engine_control import engine_status as engine_status
+from metaflow_hera.backends.engine_control import home_of, launch
+from metaflow_hera.backends.engine_control import start_engine as start_engine
+from metaflow_hera.backends.engine_control import stop_engine as stop_engine
+from metaflow_hera.backends.parameters import completed
+from metaflow_hera.engine.home import Home
+from metaflow_hera.engine.pods import not_honoured as not_honoured
+from metaflow_hera.engine.schedules import next_firing
+from metaflow_hera.engine.state import State
+from metaflow_hera.engine.stored import StoredDeployment, StoredRun
+from metaflow_hera.errors import NotDeployedError, UnknownRunError
+from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
+from metaflow_hera.plan.records import Plan
+from metaflow_hera.records import runs
+from metaflow_hera.records.run import EndRecord
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import open_store
+
+LOOK: Final = 0.15
+"""Seconds between two looks of `watch`; one that finds nothing new costs microseconds."""
+
+STARTING: Final = 10.0
+"""Seconds that an engine may take to start before a run says that there is none."""
+
+NO_ENGINE: Final = "the engine does not run; start it with `mfhera engine start`"
+TERMINATED: Final = "terminated"
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+class EmbeddedBackend:
+    """A `backends.Backend` without a cluster; its engine is started when there is something to do."""
+
+    name = "embedded"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._home: Home = home_of(settings)
+
+    # --- deployments ------------------------------------------------------------------------------------------------
+
+    def deploy(self, plan: Plan) -> None:
+        if plan.schedule:
+            next_firing(plan.schedule, time.time())  # or it is refused now, not at its first time
+        manifest = json.dumps(manifests(plan), sort_keys=True)
+        self._home.make()
+        with closing(State.open(self._home.database)) as state:
+            state.deploy(plan.name, manifest, time.time())
+        if plan.schedule:
+            launch(self._home)
+        else:
+            self._home.wake()
+
+    def deployment(self, name: str) -> Deployment:
+        with self._state() as state:
+            return _deployment(_stored(state, name))
+
+    def deployments(self) -> Iterator[Deployment]:
+        with self._state() as state:
+            stored = state.deployments()
+        return map(_deployment, stored)
+
+    def delete(self, name: str) -> None:
+        with self._state() as state:
+            _stored(state, name)
+            state.delete(name)
+        self._home.wake()
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def trigger(self, name: str, parameters: Mapping[str, str]) -> str:
+        with self._state() as state:
+            deployment = _stored(state, name)
+            plan = read_plan(deployment.manifest)
+            values = completed(plan, parameters)
+            while True:
+                workflow = f"{name}-{''.join(random.choices(_SUFFIX_LETTERS, k=5))}"  # noqa: S311  (a name, no secret)
+                run = StoredRun(
+                    workflow=workflow,
+                    deployment=name,
+                    flow=plan.annotations.get(Annotations.FLOW, ""),
+                    manifest=deployment.manifest,
+                    parameters=values,
+                    created=time.time(),
+                )
+                if state.add_run(run):
+                    break
+        launch(self._home)
+        return workflow_run_id(workflow)
+
+    def run(self, run: str) -> RunStatus:
+        with self._state() as state:
+            stored = _found(state, run)
+            return run_status(stored, state.pods(stored.number), message=self._message(stored))
+
+    def runs(self, name: str | None = None) -> Iterator[RunStatus]:
+        with self._state() as state:
+            stored = state.runs(name)
+        return (run_status(one, message=self._message(one)) for one in stored)
+
+    def watch(self, run: str) -> Iterator[RunStatus]:
+        before: RunStatus | None = None
+        with self._state() as state:
+            while before is None or not before.phase.is_final:
+                seen, stored = state.seen, _found(state, run)
+                message = self._message(stored)
+                status = run_status(stored, state.pods(stored.number), message=message)
+                if status != before:
+                    yield status
+                before = status
+                while not status.phase.is_final and state.seen == seen and self._message(stored) == message:
+                    time.sleep(LOOK)
+
+    def terminate(self, run: str) -> None:
+        with self._state() as state:
+            stored = _found(state, run)
+            if stored.phase.is_final:
+                return
+            state.request_termination(stored.workflow)
+        launch(self._home)
+        if uri := read_plan(stored.manifest).annotations.get(Annotations.DATASTORE):
+            ended = EndRecord(status=Phase.FAILED, finished=time.time(), message=TERMINATED)
+            runs.end(open_store(uri, self._settings), stored.flow, run, ended)
+
+    def _message(self, run: StoredRun) -> str:
+        """What hinders a run that has not ended."""
+        if run.phase.is_final or time.time() < run.created + STARTING or self._home.engine_pid() is not None:
+            return ""
+        return NO_ENGINE
+
+    def _state(self) -> closing[State]:
+        """The database; an empty one in memory where none was written, so that looking writes nothing."""
+        file = self._home.database
+        return closing(State.open(file if file.exists() else Path(":memory:")))
+
+
+def _stored(state: State, name: str) -> StoredDeployment:
+    if (deployment := state.deployment(name)) is not None:
+        return deployment
+    names = ", ".join(state.versions()) or "nothing is"
+    raise NotDeployedError(
+        f"{name!r} is not deployed on this machine (deployed: {names}); deploy it with `mfhera deploy`"
+    )
+
+
+def _deployment(stored: StoredDeployment) -> Deployment:
+    created = datetime.fromtimestamp(stored.created, UTC)
+    return Deployment(name=stored.name, plan=read_plan(stored.manifest), created=created)
+
+
+def _found(state: State, run: str) -> StoredRun:
+    workflow = workflow_of_run(run)
+    stored = None if workflow is None else state.run(workflow)
+    if stored is None:
+        raise UnknownRunError(f"there is no run {run!r} on this machine; `mfhera runs` lists them")
+    return stored

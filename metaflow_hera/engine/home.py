@@ -1,0 +1,93 @@
+"""Where an engine lives: one folder below the data directory, one engine for each."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The files by which an engine and its clients know each other."""
+
+    data_dir: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.data_dir / "engine"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "state.sqlite3"
+
+    @property
+    def pods(self) -> Path:
+        return self.folder / "pods"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "engine.log"
+
+    @property
+    def wake_fifo(self) -> Path:
+        return self.folder / "wake"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the engine while it lives, and by nothing else for more than a moment; holds its process number."""
+        return self.folder / "lock"
+
+    def make(self) -> None:
+        """Make what is missing of the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ignored = self.data_dir / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n")
+        with suppress(FileExistsError):
+            os.mkfifo(self.wake_fifo, 0o600)
+
+    def wake(self) -> None:
+        """Tell the engine, if there is one, that something is to do."""
+        with suppress(OSError):
+            fifo = os.open(self.wake_fifo, os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(fifo, b"c")
+            finally:
+                os.close(fifo)
+
+    def take(self) -> int | None:
+        """The lock, as an open file, if no other engine has it; whoever only looks holds it for a moment."""
+        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.engine_pid() is not None or time.monotonic() > until:
+                    os.close(lock)
+                    return None
+                time.sleep(0.01)
+                continue
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            return lock
+
+    def engine_pid(self) -> int | None:
+        """The engine's process, None if none runs."""
+        try:
+            lock = os.open(self.lock, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(os.read(lock, 32) or 0) or None
+        finally:
+            os.close(lock)
+        return None

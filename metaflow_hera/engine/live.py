@@ -1,0 +1,147 @@
+"""One run that the engine is at: its scheduler, its pods, and the database kept in step with both.
+
+What happened is written down before anything follows from it, so an engine that dies at any moment leaves a run that
+another one takes up where it was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from metaflow_hera.engine import pods
+from metaflow_hera.engine.journal import replay
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.engine.pods import Machine, PodState
+from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.engine.state import State
+from metaflow_hera.engine.stored import StoredRun
+from metaflow_hera.plan.records import Plan
+
+VANISHED_LIMIT: Final = 3
+"""How often a pod that ended without an outcome is started again by one engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What all runs of an engine share."""
+
+    state: State
+    folder: Path
+    """Of all pods."""
+    machine: Machine
+
+
+class LiveRun:
+    """A run between its beginning and its end."""
+
+    def __init__(self, stored: StoredRun, plan: Plan, place: Place, *, started: float) -> None:
+        self.stored = stored
+        self._place = place
+        self._scheduler = Scheduler(plan, stored.workflow, started=started)
+        self._parameters = pods.parameters_file(stored.parameters)
+        self._queue: deque[Pod] = deque()
+        self._numbers: dict[str, int] = {}
+        self.running: dict[str, Pod] = {}
+        self._vanished: Counter[str] = Counter()
+        self._was_stopping = False
+
+    @classmethod
+    def take_up(cls, stored: StoredRun, plan: Plan, place: Place, now: float) -> LiveRun:
+        """Begin a run, or go on with one that another engine left."""
+        if stored.started is None:
+            place.state.begin_run(stored.number, now)
+        run = cls(stored, plan, place, started=now if stored.started is None else stored.started)
+        run._numbers.update((pod.name, pod.number) for pod in place.state.pods(stored.number))
+        for name, pod in replay(run._scheduler, place.state.events(stored.number)).items():
+            if name in run._numbers:
+                run.running[name] = pod
+            else:
+                run._queue.append(pod)
+        run._follow_up(now)
+        return run
+
+    @property
+    def is_over(self) -> bool:
+        return self._scheduler.phase.is_final
+
+    @property
+    def next_due(self) -> float | None:
+        return self._scheduler.next_due
+
+    @property
+    def can_start(self) -> bool:
+        return bool(self._queue)
+
+    def start_next(self, now: float) -> None:
+        """Start the pod that waits longest."""
+        pod = self._queue.popleft()
+        if pod.name not in self._numbers:
+            self._numbers[pod.name] = self._place.state.add_pod(self.stored.number, pod, now)
+        try:
+            pods.start(self._folder(pod.name), pod, self._parameters, self._place.machine)
+        except OSError as error:
+            self._ended(pod.name, PodOutcome(phase=Phase.ERROR, message=f"the pod could not be started: {error}"), now)
+            return
+        self.running[pod.name] = pod
+
+    def collect(self, now: float) -> None:
+        """See which pods have ended, and what time has brought."""
+        for name, pod in tuple(self.running.items()):
+            folder = self._folder(name)
+            match pods.state(folder):
+                case PodState.ENDED:
+                    self._collect_ended(pod, folder, now)
+                case PodState.GONE:
+                    self._collect_gone(pod, folder, now)
+                case PodState.RUNNING:
+                    pass
+        self._queue.extend(self._scheduler.advance(now))
+        self._follow_up(now)
+
+    def terminate(self, now: float) -> None:
+        if not self._scheduler.is_terminated:
+            self._place.state.add_termination(self.stored.number, "terminated", now)
+            self._queue.extend(self._scheduler.advance(now) + self._scheduler.terminate("terminated"))
+            self._follow_up(now)
+
+    def _collect_ended(self, pod: Pod, folder: Path, now: float) -> None:
+        del self.running[pod.name]
+        outcome = pods.outcome(folder, pod.template)
+        self._ended(pod.name, outcome, now)
+        if outcome.phase is Phase.SUCCEEDED:
+            pods.clear(folder)
+        else:
+            pods.clear_work(folder)
+
+    def _collect_gone(self, pod: Pod, folder: Path, now: float) -> None:
+        """A reboot is not the task's failure: its pod starts again. One that vanishes again and again is in error."""
+        del self.running[pod.name]
+        pods.kill_orphans(folder)
+        self._vanished[pod.name] += 1
+        if self._vanished[pod.name] > VANISHED_LIMIT:
+            self._ended(pod.name, PodOutcome(phase=Phase.ERROR, message="the pod's supervisor died"), now)
+        else:
+            self._queue.appendleft(pod)
+
+    def _ended(self, name: str, outcome: PodOutcome, now: float) -> None:
+        self._place.state.end_pod(self.stored.number, name, outcome, now)
+        self._queue.extend(self._scheduler.ended(name, outcome, now))
+
+    def _follow_up(self, now: float) -> None:
+        """Do what the scheduler's state asks for beside new pods: end pods, and write down the run's end."""
+        if self._scheduler.is_stopping and not self._was_stopping:
+            for name in self.running:
+                pods.terminate(self._folder(name))
+        self._was_stopping = self._scheduler.is_stopping
+        while self._scheduler.is_stopping and self._queue:
+            name = self._queue.popleft().name
+            self._ended(name, PodOutcome(phase=Phase.FAILED, message="the run ended before this pod started"), now)
+        if self.is_over:
+            self._place.state.end_run(self.stored.number, self._scheduler.phase, self._scheduler.message, now)
+
+    def _folder(self, pod: str) -> Path:
+        return self._place.folder / str(self._numbers[pod])

@@ -1,0 +1,266 @@
+"""What the engine remembers, in SQLite: deployments, runs, and what happened to their pods.
+
+Any process may add a deployment, a run or a request to end one. Only the engine writes what becomes of a run. Each
+change is one small transaction; readers never wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from metaflow_hera.engine.journal import Event
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.engine.stored import StoredDeployment, StoredPod, StoredRun, event_of
+from metaflow_hera.errors import EngineError
+
+VERSION = 1
+SCHEMA = """
+create table manifests (digest text primary key, text text not null) without rowid;
+create table deployments (
+    name text primary key, version integer not null, digest text not null references manifests, created real not null
+) without rowid;
+create table firings (deployment text primary key, scheduled real not null) without rowid;
+create table runs (
+    number integer primary key, workflow text not null unique, deployment text not null, flow text not null,
+    digest text not null references manifests, parameters text not null, created real not null, started real,
+    finished real, phase text not null, message text not null default '', is_terminated integer not null default 0
+);
+create index runs_by_phase on runs (phase);
+create index runs_by_deployment on runs (deployment);
+create table pods (
+    number integer primary key, run integer not null references runs, name text not null, node text not null,
+    attempt integer not null, may_retry integer not null, step text not null, path text not null, phase text not null,
+    message text not null default '', started real not null, finished real, unique (run, name)
+);
+create table events (
+    number integer primary key, run integer not null references runs, pod text, phase text, outputs text,
+    message text not null, at real not null
+);
+create index events_by_run on events (run);
+create view stored_deployments as
+    select name, version, text as manifest, created from deployments join manifests using (digest);
+create view stored_runs as
+    select number, workflow, deployment, flow, text as manifest, parameters, created, started, finished, phase, message,
+    is_terminated from runs join manifests using (digest);
+create view unfinished_runs as select * from stored_runs where phase in ('Pending', 'Running');
+"""
+
+
+class State:
+    """The engine's database; one object for each process."""
+
+    def __init__(self, file: Path, connection: sqlite3.Connection) -> None:
+        self._file = file
+        self._connection = connection
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """Open the database, made on first use."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(file, timeout=30, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise EngineError(f"{file}, which keeps the engine's state, cannot be opened: {error}") from error
+        connection.row_factory = sqlite3.Row
+        state = cls(file, connection)
+        try:
+            state._prepare()
+        except BaseException:
+            state.close()
+            raise
+        return state
+
+    def _prepare(self) -> None:
+        self._execute("pragma journal_mode = wal")
+        # A crash of the process loses nothing. One of the machine may lose the last moments: what their tasks did is in
+        # the store, and is not done again.
+        self._execute("pragma synchronous = normal")
+        if self._version() == 0:
+            with self._change():
+                if self._version() == 0:
+                    for statement in filter(str.strip, SCHEMA.split(";")):
+                        self._execute(statement)
+                    self._execute(f"pragma user_version = {VERSION}")
+        if (found := self._version()) != VERSION:
+            raise EngineError(
+                f"{self._file} was written by another version of metaflow-hera: its schema is {found}, ours is "
+                f"{VERSION}; use that version, or another data directory"
+            )
+
+    def _version(self) -> int:
+        return int(self._rows("pragma user_version")[0][0])
+
+    @property
+    def seen(self) -> int:
+        """Another number whenever somebody else has changed something."""
+        return int(self._rows("pragma data_version")[0][0])
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        self._execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._execute("rollback")
+            raise
+        self._execute("commit")
+
+    def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise EngineError(f"{self._file}, which keeps the engine's state, cannot be used: {error}") from error
+
+    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        return self._execute(query, *values).fetchall()
+
+    # --- deployments ------------------------------------------------------------------------------------------------
+
+    def deploy(self, name: str, manifest: str, now: float) -> int:
+        """Keep *manifest* as the newest version of the deployment; return the version's number."""
+        with self._change():
+            digest = self._keep(manifest)
+            self._execute(
+                "insert into deployments values (?, 1, ?, ?) on conflict do update set "
+                "version = version + 1, digest = excluded.digest, created = excluded.created",
+                *(name, digest, now),
+            )
+            return int(self._rows("select version from deployments where name = ?", name)[0][0])
+
+    def _keep(self, manifest: str) -> str:
+        digest = hashlib.sha256(manifest.encode()).hexdigest()
+        self._execute("insert or ignore into manifests values (?, ?)", digest, manifest)
+        return digest
+
+    def deployment(self, name: str) -> StoredDeployment | None:
+        rows = self._rows("select * from stored_deployments where name = ?", name)
+        return StoredDeployment(**rows[0]) if rows else None
+
+    def deployments(self) -> list[StoredDeployment]:
+        return [StoredDeployment(**row) for row in self._rows("select * from stored_deployments order by name")]
+
+    def versions(self) -> dict[str, int]:
+        """The newest version of each deployment."""
+        return {row[0]: row[1] for row in self._rows("select name, version from deployments order by name")}
+
+    def delete(self, name: str) -> bool:
+        """Forget a deployment and its schedule; False if there is none. Its runs stay."""
+        with self._change():
+            self._execute("delete from firings where deployment = ?", name)
+            return self._execute("delete from deployments where name = ?", name).rowcount > 0
+
+    def last_firing(self, deployment: str) -> float | None:
+        rows = self._rows("select scheduled from firings where deployment = ?", deployment)
+        return float(rows[0][0]) if rows else None
+
+    def fire(self, run: StoredRun, scheduled: float) -> None:
+        """Add the run of a schedule, and remember that it was fired; both or neither."""
+        with self._change():
+            self._execute("insert or replace into firings values (?, ?)", run.deployment, scheduled)
+            with suppress(sqlite3.IntegrityError):  # a clock that was set back comes by the same minute again
+                self._add(run)
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def add_run(self, run: StoredRun) -> bool:
+        """False if there is one of that name."""
+        with suppress(sqlite3.IntegrityError), self._change():
+            self._add(run)
+            return True
+        return False
+
+    def _add(self, run: StoredRun) -> None:
+        self._execute(
+            "insert into runs (workflow, deployment, flow, digest, parameters, created, phase) "
+            "values (?, ?, ?, ?, ?, ?, ?)",
+            *(run.workflow, run.deployment, run.flow, self._keep(run.manifest)),
+            *(json.dumps(run.parameters), run.created, run.phase),
+        )
+
+    def run(self, workflow: str) -> StoredRun | None:
+        rows = self._rows("select * from stored_runs where workflow = ?", workflow)
+        return StoredRun.of(rows[0]) if rows else None
+
+    def runs(self, deployment: str | None = None) -> list[StoredRun]:
+        """The newest first."""
+        if deployment is None:
+            rows = self._rows("select * from stored_runs order by number desc")
+        else:
+            rows = self._rows("select * from stored_runs where deployment = ? order by number desc", deployment)
+        return list(map(StoredRun.of, rows))
+
+    def unfinished(self, above: int = 0) -> list[StoredRun]:
+        """Those that came after the run of that number, the oldest first."""
+        return list(
+            map(StoredRun.of, self._rows("select * from unfinished_runs where number > ? order by number", above))
+        )
+
+    def request_termination(self, workflow: str) -> None:
+        with self._change():
+            self._execute("update runs set is_terminated = 1 where workflow = ?", workflow)
+
+    def to_terminate(self) -> set[int]:
+        return {row[0] for row in self._rows("select number from unfinished_runs where is_terminated")}
+
+    def begin_run(self, number: int, now: float) -> None:
+        with self._change():
+            self._execute("update runs set phase = ?, started = ? where number = ?", Phase.RUNNING, now, number)
+
+    def end_run(self, number: int, phase: Phase, message: str, now: float) -> None:
+        with self._change():
+            self._execute(
+                "update runs set phase = ?, message = ?, finished = ? where number = ?", phase, message, now, number
+            )
+
+    # --- pods -------------------------------------------------------------------------------------------------------
+
+    def add_pod(self, run: int, pod: Pod, now: float) -> int:
+        """Write down that a pod is about to be started; return its number."""
+        step, path = pod.task
+        with self._change():
+            number = self._execute(
+                "insert into pods (run, name, node, attempt, may_retry, step, path, phase, started) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                *(run, pod.name, pod.node, pod.attempt, pod.may_retry, step, path, Phase.RUNNING, now),
+            ).lastrowid
+        assert number is not None
+        return number
+
+    def pods(self, run: int) -> list[StoredPod]:
+        query = (
+            "select number, name, node, attempt, may_retry, step, path, phase, message, started, finished from pods "
+            "where run = ? order by number"
+        )
+        return list(map(StoredPod.of, self._rows(query, run)))
+
+    def end_pod(self, run: int, pod: str, outcome: PodOutcome, now: float) -> None:
+        """Write down how a pod ended: what is shown, and what a replay needs."""
+        with self._change():
+            self._execute(
+                "update pods set phase = ?, message = ?, finished = ? where run = ? and name = ?",
+                *(outcome.phase, outcome.message, now, run, pod),
+            )
+            self._execute(
+                "insert into events (run, pod, phase, outputs, message, at) values (?, ?, ?, ?, ?, ?)",
+                *(run, pod, outcome.phase, json.dumps(outcome.outputs), outcome.message, now),
+            )
+
+    def add_termination(self, run: int, message: str, now: float) -> None:
+        with self._change():
+            self._execute("insert into events (run, message, at) values (?, ?, ?)", run, message, now)
+
+    def events(self, run: int) -> list[Event]:
+        query = "select pod, phase, outputs, message, at from events where run = ? order by number"
+        return list(map(event_of, self._rows(query, run)))

@@ -1,0 +1,72 @@
+"""The schedules of all deployments, and the runs that they start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from metaflow_hera.engine.schedules import missed_firing, next_firing
+from metaflow_hera.engine.state import State
+from metaflow_hera.engine.stored import StoredDeployment, StoredRun
+from metaflow_hera.naming import Annotations
+from metaflow_hera.plan.records import Plan
+
+STARTING_DEADLINE = 3540
+"""Seconds for which a missed firing is made up for, as our CronWorkflows say."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    deployment: StoredDeployment
+    plan: Plan
+
+
+@dataclass(slots=True)
+class Timetable:
+    """Fires what is due; reads a deployment's manifest again only when there is a new version of it."""
+
+    state: State
+    read_plan: Callable[[str], Plan]
+    _entries: dict[str, _Entry] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        return all(entry.plan.schedule is None for entry in self._entries.values())
+
+    def fire(self, now: float) -> float | None:
+        """Add the runs that are due; return when the next one will be."""
+        self._read()
+        dues = []
+        for name, entry in self._entries.items():
+            schedule = entry.plan.schedule
+            if schedule is None:
+                continue
+            last = self.state.last_firing(name) or 0.0
+            missed = missed_firing(schedule, max(last, entry.deployment.created), now, STARTING_DEADLINE)
+            if missed is not None:
+                self.state.fire(scheduled_run(entry.deployment, entry.plan, missed, now), missed)
+            dues.append(next_firing(schedule, now))
+        return min(dues, default=None)
+
+    def _read(self) -> None:
+        versions = self.state.versions()
+        for gone in self._entries.keys() - versions.keys():
+            del self._entries[gone]
+        for name, version in versions.items():
+            known = self._entries.get(name)
+            if known is None or known.deployment.version != version:
+                deployment = self.state.deployment(name)
+                if deployment is not None:
+                    self._entries[name] = _Entry(deployment, self.read_plan(deployment.manifest))
+
+
+def scheduled_run(deployment: StoredDeployment, plan: Plan, scheduled: float, now: float) -> StoredRun:
+    """The run of a firing, named as Argo names it."""
+    return StoredRun(
+        workflow=f"{deployment.name}-{int(scheduled)}",
+        deployment=deployment.name,
+        flow=plan.annotations.get(Annotations.FLOW, ""),
+        manifest=deployment.manifest,
+        parameters={parameter.name: parameter.value or "" for parameter in plan.parameters},
+        created=now,
+    )

@@ -1,0 +1,32 @@
+"""Backends to test; an engine that a test started is ended with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from metaflow_hera.backends import Backend
+from metaflow_hera.backends.embedded import EmbeddedBackend, stop_engine
+from metaflow_hera.settings import Settings, Source
+
+
+@pytest.fixture
+def embedded_settings(tmp_path: Path) -> Iterator[Settings]:
+    values = {"data_dir": str(tmp_path / "data"), "backend": "embedded", "user": "tester"}
+    settings = Settings.resolve([Source("test", values)])
+    yield settings
+    stop_engine(settings)
+    for file in (tmp_path / "data/engine/pods").glob("*/pid"):
+        with suppress(ProcessLookupError, ValueError):
+            os.killpg(int(file.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture(params=["embedded"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    settings = request.getfixturevalue("embedded_settings")
+    return EmbeddedBackend(settings)
