@@ -58,8 +58,8 @@ MAY_IMPORT = {
 }
 
 
-def modules() -> Iterator[Path]:
-    return (path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).as_posix() not in FACADES)
+def modules() -> list[Path]:
+    return [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).as_posix() not in FACADES]
 
 
 def room(dotted: str) -> str | None:
