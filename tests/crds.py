@@ -1,4 +1,4 @@
-"""Whether Kubernetes would take a manifest: the schemas of Argo's resources, as strictly as its API server reads them."""
+"""Whether Kubernetes would take a manifest: the schemas of Argo's resources, read as strictly as the server does."""
 
 from __future__ import annotations
 

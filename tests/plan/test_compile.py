@@ -1,0 +1,394 @@
+"""What a flow's Plan holds, from the graph alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import pytest
+
+from metaflow_hera.command import ExitCommand, TaskCommand
+from metaflow_hera.errors import FlowError, NamingError
+from metaflow_hera.graph.model import DecoratorSpec, End, Foreach, Graph, Linear, Split, Step, Switch, Transition
+from metaflow_hera.plan.compile import CompileOptions, compile_plan
+from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Retry, Schedule, Steps, Task
+from metaflow_hera.plan.text import (
+    AllOf,
+    AnyOf,
+    Input,
+    Item,
+    OutputIs,
+    Retries,
+    StatusIsNot,
+    Succeeded,
+    TaskOutput,
+    WorkflowName,
+    WorkflowStatus,
+    render,
+    text,
+)
+
+
+def graph(transitions: Mapping[str, Transition], *, joins: str = "", **decorators: DecoratorSpec) -> Graph:
+    steps = {
+        name: Step(
+            name=name,
+            transition=transition,
+            is_join=name in joins.split(),
+            decorators=(decorators[name],) if name in decorators else (),
+        )
+        for name, transition in transitions.items()
+    }
+    return Graph(flow="Flow", steps=steps)
+
+
+def options(**given: object) -> CompileOptions:
+    known = {
+        "name": "flow",
+        "file": "f.py",
+        "store": "s3://b/p",
+        "image": "python:3.11",
+        "command": ("python", "-c", "x"),
+    }
+    return CompileOptions(**{**known, **given})  # type: ignore[arg-type]
+
+
+def spec(name: str, **attributes: object) -> DecoratorSpec:
+    return DecoratorSpec(name=name, attributes=attributes)
+
+
+def compiled(transitions: Mapping[str, Transition], *, joins: str = "", **decorators: DecoratorSpec) -> Plan:
+    return compile_plan(graph(transitions, joins=joins, **decorators), options())
+
+
+def tasks(plan: Plan, dag: str) -> dict[str, Task]:
+    template = plan.by_name[dag]
+    assert isinstance(template, Dag)
+    return {task.name: task for task in template.tasks}
+
+
+def container(plan: Plan, name: str) -> Container:
+    template = plan.by_name[name]
+    assert isinstance(template, Container)
+    return template
+
+
+def command(container: Container) -> TaskCommand:
+    return TaskCommand.parse([render(word) for word in container.args])
+
+
+LINEAR: Mapping[str, Transition] = {"start": Linear("end"), "end": End()}
+
+
+def test_a_chain_waits_for_the_success_of_what_comes_before() -> None:
+    plan = compiled({"start": Linear("a"), "a": Linear("end"), "end": End()})
+    assert plan.entrypoint == plan.templates[0].name == "flow"
+    assert {name: task.depends for name, task in tasks(plan, "flow").items()} == {
+        "start": None,
+        "a": Succeeded("start"),
+        "end": Succeeded("a"),
+    }
+
+
+def test_a_join_waits_for_every_branch() -> None:
+    plan = compiled(
+        {"start": Split(("a", "b")), "a": Linear("j"), "b": Linear("j"), "j": Linear("end"), "end": End()}, joins="j"
+    )
+    assert tasks(plan, "flow")["j"].depends == AllOf((Succeeded("a"), Succeeded("b")))
+
+
+def test_a_foreach_of_one_step_is_a_wrapper_that_limits_its_parallelism() -> None:
+    flow = graph({"start": Foreach("a", "xs"), "a": Linear("j"), "j": Linear("end"), "end": End()}, joins="j")
+    plan = compile_plan(flow, options(max_workers=7))
+    assert tasks(plan, "flow")["foreach-start"] == Task(
+        name="foreach-start",
+        template="foreach-start",
+        depends=Succeeded("start"),
+        arguments=(("splits", text(TaskOutput("start", "splits"))),),
+    )
+    assert tasks(plan, "flow")["j"].depends == Succeeded("foreach-start")
+    assert plan.by_name["foreach-start"] == Dag(
+        name="foreach-start",
+        inputs=("splits",),
+        parallelism=7,
+        tasks=(Task(name="a", template="a", arguments=(("path", text(Item())),), count=text(Input("splits"))),),
+    )
+    assert container(plan, "start").outputs == (("splits", "out/splits"),)
+    assert container(plan, "a").inputs == ("path",)
+    assert command(container(plan, "a")).path == "{{inputs.parameters.path}}"
+    assert command(container(plan, "j")).path == "0"
+
+
+def test_a_nested_foreach_hands_the_path_down() -> None:
+    plan = compiled(
+        {
+            "start": Foreach("a", "xs"),
+            "a": Foreach("b", "ys"),
+            "b": Linear("jb"),
+            "jb": Linear("ja"),
+            "ja": Linear("end"),
+            "end": End(),
+        },
+        joins="jb ja",
+    )
+    body = plan.by_name["item-start"]
+    assert isinstance(body, Dag)
+    assert body.inputs == ("path",)
+    assert tasks(plan, "item-start")["foreach-a"].arguments == (
+        ("path", text(Input("path"))),
+        ("splits", text(TaskOutput("a", "splits"))),
+    )
+    (fan_out,) = tasks(plan, "foreach-a").values()
+    assert fan_out.arguments == (("path", text(Input("path"), ".", Item())),)
+    assert tasks(plan, "item-start")["jb"].depends == Succeeded("foreach-a")
+
+
+SWITCH: Mapping[str, Transition] = {
+    "start": Switch((("x", "a"), ("y", "b")), "kind"),
+    "a": Linear("meet"),
+    "b": Linear("meet"),
+    "meet": Linear("end"),
+    "end": End(),
+}
+
+
+def test_a_switch_starts_the_branch_that_it_names_and_goes_on_after_either() -> None:
+    plan = compiled(SWITCH)
+    assert container(plan, "start").outputs == (("next", "out/next"),)
+    assert tasks(plan, "flow")["a"].when == OutputIs("start", "next", "a")
+    assert tasks(plan, "flow")["a"].depends == Succeeded("start")
+    assert tasks(plan, "flow")["meet"].depends == AnyOf((Succeeded("a"), Succeeded("b")))
+    assert tasks(plan, "flow")["meet"].when is None
+
+
+def test_a_branch_of_a_split_may_end_in_a_switch() -> None:
+    plan = compiled(
+        {
+            "start": Split(("s", "c")),
+            "s": Switch((("x", "a"), ("y", "b")), "kind"),
+            "a": Linear("j"),
+            "b": Linear("j"),
+            "c": Linear("j"),
+            "j": Linear("end"),
+            "end": End(),
+        },
+        joins="j",
+    )
+    assert tasks(plan, "flow")["j"].depends == AllOf((AnyOf((Succeeded("a"), Succeeded("b"))), Succeeded("c")))
+
+
+def test_a_switch_that_can_go_straight_to_the_meeting_step_is_refused() -> None:
+    shortcut = {**SWITCH, "start": Switch((("x", "a"), ("y", "meet")), "kind"), "a": Linear("meet")}
+    shortcut.pop("b")
+    with pytest.raises(FlowError, match=r"step 'start' can go straight to 'meet'.*put an empty step in between"):
+        compiled(shortcut)
+
+
+def test_a_step_that_only_repeats_itself_is_one_task_without_outputs() -> None:
+    plan = compiled({"start": Switch((("again", "start"), ("on", "end")), "kind"), "end": End()})
+    assert container(plan, "start").outputs == ()
+    assert tasks(plan, "flow")["end"].when is None
+    assert tasks(plan, "flow")["end"].depends == Succeeded("start")
+
+
+def test_the_start_step_alone_gets_the_parameters() -> None:
+    plan = compiled(LINEAR)
+    assert container(plan, "start").parameters_file == "parameters"
+    assert container(plan, "end").parameters_file == ""
+
+
+def test_a_command_tells_its_container_everything() -> None:
+    plan = compile_plan(
+        graph(LINEAR), options(code="data/ab/abc", decorators=("retry:times=2",), user="me", tags=("a", "b c"))
+    )
+    assert command(container(plan, "end")) == TaskCommand(
+        flow="Flow",
+        file="f.py",
+        step="end",
+        run="argo-{{workflow.name}}",
+        path="0",
+        store="s3://b/p",
+        code="data/ab/abc",
+        decorators=("retry:times=2",),
+        deployment="flow",
+        user="me",
+        tags=("a", "b c"),
+    )
+
+
+def test_a_local_run_has_its_own_id() -> None:
+    plan = compile_plan(graph(LINEAR), options(run=text("1234")))
+    assert command(container(plan, "start")).run == "1234"
+
+
+def test_after_anything_but_success_a_container_writes_the_end_of_the_run() -> None:
+    plan = compiled(LINEAR)
+    on_exit = plan.by_name[plan.on_exit]
+    assert isinstance(on_exit, Steps)
+    assert on_exit.task.when == StatusIsNot("Succeeded")
+    words = container(plan, on_exit.task.template).args
+    assert ExitCommand.parse([render(word) for word in words]) == ExitCommand(
+        flow="Flow", run="argo-{{workflow.name}}", status="{{workflow.status}}", store="s3://b/p"
+    )
+    assert text(WorkflowStatus()) in words
+    assert text("argo-", WorkflowName()) in words
+
+
+@pytest.mark.parametrize(
+    ("decorators", "retry", "attempt", "retries"),
+    [
+        ((), None, "0", "0"),
+        ((spec("retry"),), Retry(limit=3, backoff=120), "{{retries}}", "3"),
+        ((spec("retry", times=1, minutes_between_retries=0.5),), Retry(limit=1, backoff=30), "{{retries}}", "1"),
+        ((spec("retry", times=0),), None, "0", "0"),
+        ((spec("catch", var="problem"),), Retry(limit=1), "{{retries}}", "0"),
+        ((spec("retry", times=2), spec("catch")), Retry(limit=3, backoff=120), "{{retries}}", "2"),
+    ],
+)
+def test_retries_are_what_the_user_allows_and_one_more_for_catch(
+    decorators: tuple[DecoratorSpec, ...], retry: Retry | None, attempt: str, retries: str
+) -> None:
+    steps = {
+        "start": Step(name="start", transition=Linear("end"), decorators=decorators),
+        "end": Step(name="end", transition=End()),
+    }
+    start = container(compile_plan(Graph(flow="Flow", steps=steps), options()), "start")
+    assert start.retry == retry
+    assert (command(start).attempt, command(start).retries) == (attempt, retries)
+    assert (text(Retries()) in start.args) is (retry is not None)
+
+
+def test_a_timeout_leaves_a_minute_to_write_down_what_happened() -> None:
+    assert container(compiled(LINEAR, start=spec("timeout", minutes=2, seconds=5)), "start").deadline == 185
+
+
+def test_a_container_without_wishes_asks_the_cluster_for_nothing() -> None:
+    start = container(compiled(LINEAR), "start")
+    assert (start.requests, start.limits) == ({}, {})
+
+
+def test_kubernetes_says_what_the_pod_is() -> None:
+    wanted = spec(
+        "kubernetes",
+        image="other:1",
+        cpu="2",
+        memory=512,
+        disk=1000,
+        gpu=1,
+        gpu_vendor="amd",
+        service_account="robot",
+        secrets="one,two",
+        node_selector="disk=ssd, zone=a",
+        tolerations=[{"key": "gpu", "toleration_seconds": 5}],
+        labels={"team": "a"},
+        annotations={"note": "b"},
+        image_pull_policy="Always",
+        image_pull_secrets=["pull"],
+        port=8080,
+        security_context={"run_as_user": 1000},
+        persistent_volume_claims={"data": "/data"},
+        shared_memory=64,
+        use_tmpfs=True,
+        executable="/opt/python",
+    )
+    start = container(compiled(LINEAR, start=wanted), "start")
+    assert start.image == "other:1"
+    assert start.command == ("/opt/python", "-c", "x")
+    assert start.requests == {"amd.com/gpu": "1", "cpu": "2", "ephemeral-storage": "1000M", "memory": "512M"}
+    assert start.limits == {"amd.com/gpu": "1"}
+    assert (start.service_account, start.secrets, start.ports) == ("robot", ("one", "two"), (8080,))
+    assert start.node_selector == {"disk": "ssd", "zone": "a"}
+    assert start.tolerations == ({"key": "gpu", "tolerationSeconds": 5},)
+    assert start.security_context == {"runAsUser": 1000}
+    assert (start.image_pull_policy, start.image_pull_secrets) == ("Always", ("pull",))
+    assert start.labels == {"team": "a"}
+    assert start.annotations == {"note": "b", "metaflow-hera/step": "start"}
+    assert {volume.path for volume in start.volumes} == {"/tmp/mfhera", "/metaflow_temp", "/dev/shm", "/data"}
+    assert start.env["TMPDIR"] == "/metaflow_temp"
+
+
+def test_of_two_wishes_the_larger_counts() -> None:
+    steps = {
+        "start": Step(
+            name="start",
+            transition=End(),
+            decorators=(spec("kubernetes", cpu=1, memory="8000"), spec("resources", cpu="2.0", memory=1000)),
+        )
+    }
+    start = container(compile_plan(Graph(flow="Flow", steps=steps, end="start"), options()), "start")
+    assert start.requests == {"cpu": "2", "memory": "8000M"}
+
+
+def test_a_guaranteed_pod_is_limited_to_what_it_requests() -> None:
+    start = container(compiled(LINEAR, start=spec("kubernetes", qos="Guaranteed", cpu=2)), "start")
+    assert start.requests == start.limits == {"cpu": "2", "memory": "4096M"}
+
+
+def test_secrets_and_environment_of_settings_reach_every_container() -> None:
+    flow = graph(LINEAR, start=spec("environment", vars={"A": "$(B)", "MFHERA_POD_DIR": "elsewhere"}))
+    plan = compile_plan(flow, options(secrets=("s3",), env={"MFHERA_S3_REGION": "x"}))
+    assert container(plan, "start").env == {"A": "$(B)", "MFHERA_S3_REGION": "x", "MFHERA_POD_DIR": "/tmp/mfhera"}
+    for name in ("start", "end", "exit"):
+        assert container(plan, name).secrets == ("s3",)
+        assert container(plan, name).env["MFHERA_S3_REGION"] == "x"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        spec("environment", vars={"A": "{{workflow.name}}"}),
+        spec("kubernetes", image="x{{y"),
+        spec("kubernetes", labels={"a": "{{"}),
+        spec("kubernetes", persistent_volume_claims={"data": "/{{"}),
+    ],
+    ids=str,
+)
+def test_nothing_of_the_users_is_left_for_argo_to_evaluate(wanted: DecoratorSpec) -> None:
+    with pytest.raises(NamingError, match="Argo would evaluate"):
+        compiled(LINEAR, start=wanted)
+
+
+@pytest.mark.parametrize("field", ["file", "store", "user", "code"])
+def test_no_option_is_left_for_argo_to_evaluate(field: str) -> None:
+    with pytest.raises(NamingError, match="Argo would evaluate"):
+        compile_plan(graph(LINEAR), options(**{field: "a{{workflow.name}}"}))
+
+
+def test_all_problems_are_told_at_once() -> None:
+    flow = graph(LINEAR, start=spec("kubernetes", namespace="other"), end=spec("kubernetes", compute_pool="p"))
+    parameters = (Parameter(name="a b"), Parameter(name="json", value=""), Parameter(name="x", value="1"))
+    with pytest.raises(FlowError) as error:
+        compile_plan(flow, options(max_workers=0, parameters=parameters, schedule=Schedule(cron="* * * * *")))
+    told = str(error.value)
+    for part in ("max-workers", "'a b'", "'json'", "no default", "namespace 'other'", "compute_pool 'p'"):
+        assert part in told
+
+
+def test_a_flow_larger_than_argo_takes_is_refused() -> None:
+    names = ["start", *(f"s{number}" for number in range(200)), "end"]
+    chain: dict[str, Transition] = {name: Linear(following) for name, following in pairwise(names)}
+    with pytest.raises(NamingError, match="202 steps make 205 templates, and Argo takes 200"):
+        compiled({**chain, "end": End()})
+
+
+def test_a_name_that_argo_cannot_hold_is_refused() -> None:
+    with pytest.raises(NamingError, match="'Not Legal'"):
+        compile_plan(graph(LINEAR), options(name="Not Legal"))
+
+
+def test_steps_may_be_called_like_our_own_templates() -> None:
+    plan = compiled(
+        {
+            "start": Linear("flow"),
+            "flow": Linear("exit"),
+            "exit": Linear("on_exit"),
+            "on_exit": Linear("end"),
+            "end": End(),
+        }
+    )
+    assert len(plan.by_name) == len(plan.templates)
+    assert [command(container(plan, name)).step for name in ("flow", "exit", "on-exit")] == ["flow", "exit", "on_exit"]
+
+
+def test_the_same_flow_and_options_give_the_same_plan() -> None:
+    assert compiled(SWITCH) == compiled(dict(reversed(SWITCH.items())))
