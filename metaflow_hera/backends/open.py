@@ -12,6 +12,6 @@ def open_backend(settings: Settings) -> Backend:
     if settings.backend == "embedded":
         return EmbeddedBackend(settings)
     raise BackendError(
-        f"this version cannot talk to the backend {settings.backend!r} itself: write the manifest with `mfhera compile` "
+        f"this version cannot talk to the backend {settings.backend!r}: write the manifest with `mfhera compile` "
         "and apply it with kubectl, or use the backend 'embedded'"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, Annotations
@@ -86,3 +88,9 @@ def with_exit(code: str, at_exit: Path, name: str = "exiting") -> Plan:
 
 
 ALPHA = Parameter(name="alpha", value="0.5")
+
+
+def wait_for(true: Callable[[], object]) -> None:
+    """Until it holds; the test's own timeout ends a wait in vain."""
+    while not true():
+        time.sleep(0.01)

@@ -1,0 +1,243 @@
+"""What every backend promises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from backend_plans import ALPHA, one_step, wait_for, wide, with_exit
+
+from metaflow_hera.backends import Backend, Phase, RunStatus
+from metaflow_hera.errors import NotDeployedError, ParameterError, UnknownRunError
+from metaflow_hera.plan.records import Parameter, Plan, Retry, Schedule
+from metaflow_hera.plan.text import Retries, text
+
+HOSTILE = {
+    "quotes": 'it\'s a "quoted" `value`',
+    "newlines": "a\nb\r\n\tc\n",
+    "references": "{{workflow.name}} {{=1+1}} $(HOME) $HOME ${HOME} %s",
+    "shell": "; rm -rf / #'\"\\",
+    "unicode": "Ünï 中文 \U0001f600 \u202e\u0000"[:-1],
+    "control": "".join(map(chr, range(1, 32))) + "\x7f",
+    "long": "x" * 50_000,
+    "empty": "",
+    "json": '{"a": [1, null]}',
+}
+READ_PARAMETERS = """
+import base64, json
+listed = json.loads(base64.b64decode((out / "parameters").read_bytes()))
+"""
+
+
+def ended(backend: Backend, run: str) -> RunStatus:
+    *_, last = backend.watch(run)
+    return last
+
+
+def failing_times(times: int) -> str:
+    return f"sys.exit(0 if int(sys.argv[-1]) >= {times} else 7)"
+
+
+def test_a_deployment_is_what_was_deployed(backend: Backend) -> None:
+    plan = wide("", 3, name="fan")
+    backend.deploy(plan)
+    assert backend.deployment("fan").plan == plan
+    assert [each.name for each in backend.deployments()] == ["fan"]
+
+
+def test_a_run_goes_from_pending_to_succeeded_and_tells_of_its_tasks(backend: Backend) -> None:
+    backend.deploy(wide("", 3, name="fan"))
+    run = backend.trigger("fan", {})
+    assert run.startswith("argo-fan-")
+    phases = [status.phase for status in backend.watch(run)]
+    assert phases == sorted(phases, key=[Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED].index)
+    status = backend.run(run)
+    assert status.phase is Phase.SUCCEEDED
+    assert status.flow == "TestFlow"
+    assert (status.deployment, status.message) == ("fan", "")
+    assert status.started and status.finished and status.created <= status.started <= status.finished
+    assert len(status.nodes) == 5
+    assert all(node.phase is Phase.SUCCEEDED and node.attempts == 1 for node in status.nodes)
+
+
+def test_watching_a_run_that_has_ended_tells_its_end_once(backend: Backend) -> None:
+    backend.deploy(one_step(""))
+    run = backend.trigger("onestep", {})
+    ended(backend, run)
+    assert [status.phase for status in backend.watch(run)] == [Phase.SUCCEEDED]
+
+
+def test_runs_are_listed_newest_first(backend: Backend) -> None:
+    backend.deploy(one_step("", "one"))
+    backend.deploy(one_step("", "two"))
+    runs = [backend.trigger(name, {}) for name in ("one", "two", "one")]
+    assert [status.run for status in backend.runs()] == runs[::-1]
+    assert [status.run for status in backend.runs("one")] == [runs[2], runs[0]]
+    for run in runs:
+        ended(backend, run)
+
+
+def test_values_arrive_byte_for_byte(backend: Backend, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    code = f"{READ_PARAMETERS}\npathlib.Path({str(seen)!r}).write_text(json.dumps(listed))"
+    parameters = tuple(Parameter(name=name, value="default") for name in HOSTILE)
+    plan = one_step(code, parameters_file="parameters", parameters=parameters)
+    backend.deploy(plan)
+    assert ended(backend, backend.trigger("onestep", HOSTILE)).phase is Phase.SUCCEEDED
+    assert {one["name"]: one["value"] for one in json.loads(seen.read_text())} == HOSTILE
+
+
+def test_defaults_stand_in_for_what_is_not_given(backend: Backend) -> None:
+    backend.deploy(one_step("", parameters=(ALPHA, Parameter(name="beta", value="b"))))
+    run = backend.trigger("onestep", {"beta": "c"})
+    assert backend.run(run).parameters == {"alpha": "0.5", "beta": "c"}
+    ended(backend, run)
+
+
+def test_a_trigger_with_wrong_parameters_is_refused_with_all_that_is_wrong_and_starts_nothing(backend: Backend) -> None:
+    backend.deploy(one_step("", parameters=(ALPHA, Parameter(name="must"))))
+    with pytest.raises(ParameterError, match=r"no parameter 'gamma'.*'must' has no default"):
+        backend.trigger("onestep", {"gamma": "1"})
+    assert list(backend.runs()) == []
+
+
+def test_parameters_that_are_too_large_together_are_refused(backend: Backend) -> None:
+    backend.deploy(one_step("", parameters=(ALPHA, Parameter(name="beta", value=""))))
+    with pytest.raises(ParameterError, match="262,145 bytes"):
+        backend.trigger("onestep", {"alpha": "x" * 131_072, "beta": "ü" * 65_536 + "x"})
+
+
+def test_unknown_names_are_named(backend: Backend) -> None:
+    with pytest.raises(NotDeployedError, match="'nothing' is not deployed"):
+        backend.trigger("nothing", {})
+    with pytest.raises(NotDeployedError):
+        backend.deployment("nothing")
+    with pytest.raises(NotDeployedError):
+        backend.delete("nothing")
+    for unknown in ("argo-nothing-x1", "1234"):
+        with pytest.raises(UnknownRunError, match=unknown):
+            backend.run(unknown)
+        with pytest.raises(UnknownRunError):
+            backend.terminate(unknown)
+        with pytest.raises(UnknownRunError):
+            next(iter(backend.watch(unknown)))
+
+
+def test_a_run_in_flight_keeps_the_version_that_it_began_with(backend: Backend, tmp_path: Path) -> None:
+    go, seen = tmp_path / "go", tmp_path / "seen"
+
+    def version(number: int) -> Plan:
+        code = f"""
+import time
+while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
+with open({str(seen)!r}, "a") as file: file.write("{number}")
+"""
+        return wide(code, 3, parallelism=1, name="versions")
+
+    backend.deploy(version(1))
+    first = backend.trigger("versions", {})
+    backend.deploy(version(2))
+    second = backend.trigger("versions", {})
+    go.touch()
+    assert ended(backend, first).phase is Phase.SUCCEEDED
+    assert ended(backend, second).phase is Phase.SUCCEEDED
+    assert sorted(seen.read_text()) == list("111222")
+
+
+def test_runs_outlive_their_deployment(backend: Backend) -> None:
+    backend.deploy(wide("import time; time.sleep(0.2)", 3, name="gone"))
+    run = backend.trigger("gone", {})
+    backend.delete("gone")
+    assert list(backend.deployments()) == []
+    assert ended(backend, run).phase is Phase.SUCCEEDED
+
+
+def test_a_failed_task_is_tried_again_and_told_its_attempt(backend: Backend) -> None:
+    backend.deploy(one_step(failing_times(2), "retried", text(Retries()), retry=Retry(limit=3)))
+    status = ended(backend, backend.trigger("retried", {}))
+    assert status.phase is Phase.SUCCEEDED
+    assert [(node.attempts, node.phase) for node in status.nodes] == [(3, Phase.SUCCEEDED)]
+
+
+def test_a_run_says_which_task_failed_and_how(backend: Backend) -> None:
+    backend.deploy(one_step(failing_times(9), "failing", text(Retries()), retry=Retry(limit=1)))
+    status = ended(backend, backend.trigger("failing", {}))
+    assert status.phase is Phase.FAILED
+    assert "start: main: Error (exit code 7)" in status.message
+    [node] = status.nodes
+    assert (node.attempts, node.phase, node.message) == (2, Phase.FAILED, "main: Error (exit code 7)")
+
+
+def test_a_task_past_its_deadline_is_failed(backend: Backend) -> None:
+    backend.deploy(one_step("import time; time.sleep(60)", deadline=1))
+    status = ended(backend, backend.trigger("onestep", {}))
+    assert status.phase is Phase.FAILED
+    assert "longer than the specified deadline" in status.message
+
+
+def test_a_run_past_its_deadline_is_failed(backend: Backend) -> None:
+    backend.deploy(replace(one_step("import time; time.sleep(60)"), deadline=1))
+    status = ended(backend, backend.trigger("onestep", {}))
+    assert status.phase is Phase.FAILED
+    assert "deadline" in status.message
+
+
+def test_a_missing_output_is_an_error(backend: Backend) -> None:
+    backend.deploy(one_step("", outputs=(("splits", "out/splits"),)))
+    status = ended(backend, backend.trigger("onestep", {}))
+    assert status.phase is Phase.ERROR
+    assert "'splits'" in status.message
+
+
+def test_a_command_that_does_not_exist_fails_its_task(backend: Backend) -> None:
+    plan = one_step("")
+    absent = replace(plan.templates[1], command=("no-such-program",))
+    backend.deploy(replace(plan, templates=(plan.templates[0], absent)))
+    status = ended(backend, backend.trigger("onestep", {}))
+    assert status.phase is Phase.FAILED
+    assert "exit code 64" in status.message
+
+
+def test_the_exit_handler_runs_after_a_failure(backend: Backend, tmp_path: Path) -> None:
+    backend.deploy(with_exit("sys.exit(1)", tmp_path / "end"))
+    assert ended(backend, backend.trigger("exiting", {})).phase is Phase.FAILED
+    assert (tmp_path / "end").read_text() == "Failed"
+
+
+def test_the_exit_handler_does_not_run_after_success(backend: Backend, tmp_path: Path) -> None:
+    backend.deploy(with_exit("", tmp_path / "end"))
+    assert ended(backend, backend.trigger("exiting", {})).phase is Phase.SUCCEEDED
+    assert not (tmp_path / "end").exists()
+
+
+def test_terminate_ends_a_run_with_sigterm_and_without_exit_handler(backend: Backend, tmp_path: Path) -> None:
+    begun, got = tmp_path / "begun", tmp_path / "got"
+    code = f"""
+import signal, time
+def on_term(*_):
+    pathlib.Path({str(got)!r}).touch()
+    sys.exit(3)
+signal.signal(signal.SIGTERM, on_term)
+pathlib.Path({str(begun)!r}).touch()
+time.sleep(60)
+"""
+    backend.deploy(with_exit(code, tmp_path / "end"))
+    run = backend.trigger("exiting", {})
+    wait_for(begun.exists)
+    backend.terminate(run)
+    status = ended(backend, run)
+    assert (status.phase, status.message) == (Phase.FAILED, "terminated")
+    assert got.exists()
+    assert not (tmp_path / "end").exists()
+    backend.terminate(run)
+    assert backend.run(run) == status
+
+
+def test_a_deployment_keeps_its_schedule_until_it_is_deployed_without(backend: Backend) -> None:
+    schedule = Schedule(cron="0 10 * * *", timezone="Europe/Berlin")
+    backend.deploy(replace(one_step(""), schedule=schedule))
+    assert backend.deployment("onestep").plan.schedule == schedule
+    backend.deploy(one_step(""))
+    assert backend.deployment("onestep").plan.schedule is None
