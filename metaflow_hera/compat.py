@@ -1,0 +1,105 @@
+"""``import metaflow`` means this package: flows that were written for Metaflow run unchanged.
+
+Two finders lead here. One is registered at the start of Python by ``metaflow_hera_alias.pth``, behind all others, so
+that the real Metaflow wins where it is installed; `install` puts the other before all others, for when we run the flow.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+ROOT: Final = "metaflow"
+
+_CLIENT = (
+    "DataArtifact Flow Metaflow MetaflowArtifacts MetaflowCode MetaflowData Run Step Task default_namespace "
+    "get_namespace namespace"
+)
+
+
+def _same(home: str, names: str) -> dict[str, str]:
+    return {name: f"{home}.{name}" for name in names.split()}
+
+
+_FLOW = "metaflow_hera.flow"
+_PARAMETERS = _same(f"{_FLOW}.parameters", "JSONType Parameter")
+_STEPS = _same(f"{_FLOW}.steps", "step")
+
+MODULES: Mapping[str, Mapping[str, str]] = {
+    ROOT: {},
+    f"{ROOT}.client": _same("metaflow_hera.client", _CLIENT),
+    f"{ROOT}.client.core": _same("metaflow_hera.client", _CLIENT),
+    f"{ROOT}.decorators": _STEPS,
+    f"{ROOT}.exception": {
+        "MetaflowException": "metaflow_hera.errors.MetaflowHeraError",
+        "MetaflowNamespaceMismatch": "metaflow_hera.errors.WrongNamespaceError",
+        "MetaflowNotFound": "metaflow_hera.errors.NotFoundError",
+        "MissingInMergeArtifactsException": "metaflow_hera.errors.MergeArtifactsError",
+        "UnhandledInMergeArtifactsException": "metaflow_hera.errors.MergeArtifactsError",
+    },
+    f"{ROOT}.flowspec": _same(f"{_FLOW}.spec", "FlowSpec"),
+    f"{ROOT}.metaflow_current": _same(f"{_FLOW}.current", "current"),
+    f"{ROOT}.parameters": _PARAMETERS,
+    f"{ROOT}.plugins": {},
+    f"{ROOT}.plugins.catch_decorator": _same("metaflow_hera.runtime.failures", "FailureHandledByCatch"),
+    f"{ROOT}.plugins.timeout_decorator": _same("metaflow_hera.runtime.failures", "TimeoutException"),
+}
+"""The modules of the peer that flows import by name, and where we have what they look for in them."""
+
+
+class _Alias(ModuleType):
+    """A module by the peer's name; it finds everything elsewhere, and only when it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__version__":
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if (inner := f"{self.__name__}.{name}") in MODULES:
+            return import_module(inner)
+        if home := MODULES[self.__name__].get(name):
+            module, _, attribute = home.rpartition(".")
+            return getattr(import_module(module), attribute)
+        if self.__name__ == ROOT:
+            return getattr(import_module("metaflow_hera"), name)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} in metaflow_hera")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*MODULES[self.__name__], *(self.__all__ if self.__name__ == ROOT else ())})
+
+
+class _Loader:
+    """Makes an `_Alias`."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Alias(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        names = import_module("metaflow_hera").__all__ if module.__name__ == ROOT else MODULES[module.__name__]
+        module.__dict__["__all__"] = list(names)
+
+
+class _Finder:
+    """Finds the modules that we stand in for."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        return find_spec(name)
+
+
+def find_spec(name: str) -> ModuleSpec | None:
+    """Where the import system gets a module of the peer's name; None below a real Metaflow that is imported already."""
+    if name not in MODULES or (name != ROOT and not isinstance(sys.modules.get(ROOT), _Alias)):
+        return None
+    is_package = any(other.startswith(f"{name}.") for other in MODULES)
+    # The loader has the methods that count; importlib.abc, for a base class, would cost more than this whole module.
+    spec = ModuleSpec(name, _Loader(), origin=__file__, is_package=is_package)  # type: ignore[arg-type]
+    spec.has_location = True
+    return spec
+
+
+def install() -> None:
+    """From now on ``import metaflow`` gives this package, unless the real one is imported already; safe to repeat."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
