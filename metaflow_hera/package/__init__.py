@@ -1,7 +1,7 @@
 """The code package: what a container needs to run a step, in one archive that is the same for the same files.
 
 At its root lie the user's files, as they lie beside the flow's file; below `OWN_FOLDER`, which no folder of the user's
-can be, the part of this package that a container imports. It is a plain ``tar.gz``, for operators to look into.
+can be, the part of this package that a container imports. It is a plain zip, for operators to look into.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from metaflow_hera.errors import PackageError
 from metaflow_hera.naming import data_key
 from metaflow_hera.package.archive import Member, pack, unpack
 from metaflow_hera.package.files import DEFAULT_SUFFIXES, user_members
-from metaflow_hera.package.rooms import OWN_FOLDER, own_members
+from metaflow_hera.package.rooms import OWN_FOLDER, file_list, own_members
 from metaflow_hera.store import ABSENT, Store
 
 __all__ = ["OWN_FOLDER", "CodePackage", "NotebookSource", "build", "unpack", "upload"]
@@ -73,7 +73,7 @@ def build(
     else:
         root, flow_member = source.parent, _flow_member(source)
     members = {member.name: member for member in (*user_members(root, suffixes, exclude), flow_member)}
-    data = pack((*members.values(), *own_members()))
+    data = pack((*members.values(), *own_members(), file_list(members.values())))
     return CodePackage(
         data=data,
         digest=hashlib.sha256(data).hexdigest(),

@@ -1,10 +1,12 @@
-"""Files to an archive and back."""
+"""Files to an archive and back.
+
+A zip: Python imports our own rooms right out of it, and reads the user's files with what it has loaded when it starts.
+"""
 
 from __future__ import annotations
 
-import gzip
 import io
-import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import NamedTuple
 
 from metaflow_hera.errors import PackageError
 
-# 1980-01-01: the first day that a zip file can hold, for the user who makes one of unpacked code.
-_MODIFIED = 315532800
+_MODIFIED = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_REGULAR = 0o100000
 
 
 class Member(NamedTuple):
@@ -23,27 +26,29 @@ class Member(NamedTuple):
     data: bytes
     executable: bool = False
 
+    @property
+    def mode(self) -> int:
+        return 0o755 if self.executable else 0o644
+
 
 def pack(members: Iterable[Member]) -> bytes:
-    """A ``tar.gz`` of the members; the same for the same members in any order."""
+    """An archive of the members; the same for the same members in any order."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for member in sorted(members):
-            info = tarfile.TarInfo(member.name)
-            info.size = len(member.data)
-            info.mode = 0o755 if member.executable else 0o644
-            info.mtime = _MODIFIED
-            archive.addfile(info, io.BytesIO(member.data))
-    return gzip.compress(buffer.getbuffer(), compresslevel=6, mtime=0)
+            info = zipfile.ZipInfo(member.name, _MODIFIED)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = _UNIX
+            info.external_attr = (_REGULAR | member.mode) << 16
+            archive.writestr(info, member.data)
+    return buffer.getvalue()
 
 
 def unpack(data: bytes, folder: Path) -> None:
     """Write the members below *folder*; nothing is written outside of it."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-            if hasattr(tarfile, "data_filter"):
-                archive.extractall(folder, filter="data")
-            else:  # Python 3.11.0 to 3.11.3
-                archive.extractall(folder)  # noqa: S202  (an archive of our own making)
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for info in archive.infolist():
+                Path(archive.extract(info, folder)).chmod(info.external_attr >> 16 & 0o777)
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, ValueError) as error:
         raise PackageError(f"{folder}: the code package cannot be unpacked: {error}") from error

@@ -11,7 +11,8 @@ from metaflow_hera.errors import PackageError
 from metaflow_hera.package.archive import Member
 
 DEFAULT_SUFFIXES = (".py",)
-MAX_FILES = 100_000
+MAX_FILES = 60_000
+"""Python imports from archives of less than 65,536 files."""
 MAX_BYTES = 2**30
 
 _NOISE = frozenset({"__pycache__", "node_modules", "__pypackages__", "site-packages"})
@@ -36,6 +37,8 @@ def user_members(root: Path, suffixes: Sequence[str], exclude: Iterable[Path]) -
         except OSError as error:
             problems.append(f"{path}: cannot be read for the code package: {error.strerror}")
             continue
+        if "\n" in name or not name.isprintable():
+            problems.append(f"{path!r}: a name with characters that cannot be printed has no place in the code package")
         members.append(member)
         size += len(member.data)
         _refuse_too_much(root, members, size)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -15,6 +14,9 @@ from metaflow_hera.package.archive import Member
 
 OWN_FOLDER = ".mfhera"
 """A hidden folder, which the user's files never are."""
+
+FILES = f"{OWN_FOLDER}/files"
+"""The list of the user's files, each with its mode: ``644 lib/model.py``."""
 
 _SHIPPED = {
     "__init__.py",
@@ -52,6 +54,12 @@ def own_members() -> Iterator[Member]:
                 yield from _bytecode(file, name, source)
 
 
+def file_list(members: Iterable[Member]) -> Member:
+    """The member `FILES`."""
+    lines = sorted(f"{member.mode:o} {member.name}" for member in members)
+    return Member(FILES, "\n".join(lines).encode())
+
+
 def _bytecode(file: Path, name: str, source: bytes) -> Iterator[Member]:
     module = f"metaflow_hera/{name}"
     code = SourceFileLoader(module, str(file)).get_code(module)
@@ -61,8 +69,7 @@ def _bytecode(file: Path, name: str, source: bytes) -> Iterator[Member]:
     except ValueError:  # a slice as a constant, since Python 3.14: there, a container compiles the source
         return
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
-    folder, _, stem = module.removesuffix(".py").rpartition("/")
-    yield Member(f"{OWN_FOLDER}/{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc", header + data)
+    yield Member(f"{OWN_FOLDER}/{module}c", header + data)
 
 
 def _moved(code: CodeType, file: str) -> CodeType:

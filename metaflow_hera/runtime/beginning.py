@@ -10,7 +10,7 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import ArtifactError, ParameterError
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.parameters import parameter_values, parameters_of
-from metaflow_hera.graph.model import Graph
+from metaflow_hera.graph.model import Graph, to_json
 from metaflow_hera.records import runs
 from metaflow_hera.records.artifacts import save_all
 from metaflow_hera.records.run import RunRecord
@@ -32,7 +32,7 @@ def begin_run(
     except (ParameterError, ArtifactError) as error:
         problem = error
     record = run_record(
-        command, parameters=fixed, parameter_names=tuple(parameters_of(flow_class)), graph={}
+        command, parameters=fixed, parameter_names=tuple(parameters_of(flow_class)), graph=to_json(graph)
     )
     runs.begin(store, record)
     return fixed, problem

@@ -9,49 +9,56 @@ from __future__ import annotations
 from typing import Final
 
 SOURCE: Final = """\
-import os, sys
+import gc, os, sys, time
 if sys.version_info < (3, 11):
-    sys.exit("metaflow_hera: a step needs Python 3.11 or newer; this image has %d.%d" % sys.version_info[:2])
+    sys.exit("metaflow_hera: steps need Python 3.11 or newer; this image has %d.%d" % sys.version_info[:2])
+gc.disable()
 sys.path[:] = filter(None, sys.path)
-import io, tarfile, time
+from zipimport import zipimporter
 option = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 store, key = option["--store"], option["--code"]
-pod = os.environ.get("MFHERA_POD_DIR", "/tmp/mfhera")
-code, site = pod + "/code", pod + "/site"
+pod = os.path.abspath(os.environ.get("MFHERA_POD_DIR", "/tmp/mfhera"))
+os.makedirs(pod + "/code", exist_ok=True)
 
 def fetch():
     if not store.startswith("s3://"):
-        with open(store + "/" + key, "rb") as file:
-            return file.read()
+        return store + "/" + key
     try:
         import boto3
     except ImportError:
-        pip = "-m pip install --quiet --disable-pip-version-check --root-user-action=ignore boto3 --target"
-        os.spawnv(os.P_WAIT, sys.executable, [sys.executable, *pip.split(), site])
-        sys.path.append(site)
+        pip = "-m pip install -q --disable-pip-version-check boto3 -t".split()
+        os.spawnv(os.P_WAIT, sys.executable, [sys.executable, *pip, pod + "/site"])
+        sys.path.append(pod + "/site")
         import boto3
-    bucket, _, prefix = store[5:].strip("/").partition("/")
-    url, region = (os.environ.get("MFHERA_S3_" + name) for name in ("ENDPOINT_URL", "REGION"))
-    s3 = boto3.client("s3", endpoint_url=url or None, region_name=region or None)
-    return s3.get_object(Bucket=bucket, Key=(prefix + "/" + key).strip("/"))["Body"].read()
+    bucket, _, prefix = store[5:].partition("/")
+    url, region = (os.environ.get("MFHERA_S3_" + name) or None for name in ("ENDPOINT_URL", "REGION"))
+    s3 = boto3.client("s3", endpoint_url=url, region_name=region)
+    with open(pod + "/code.zip", "wb") as file:
+        file.write(s3.get_object(Bucket=bucket, Key=(prefix + "/" + key).strip("/"))["Body"].read())
+    return file.name
 
 for wait in 1, 2, 4, 8, 0:
     try:
-        data = fetch()
+        package = fetch()
+        read = zipimporter(package).get_data
         break
     except Exception as error:
-        missing = isinstance(error, (FileNotFoundError, ImportError)) or "NoSuch" in str(error)
-        print("metaflow_hera: no code package", key, "from", store, "-", type(error).__name__, error, file=sys.stderr)
-        if missing or not wait:
+        print("metaflow_hera: cannot read the code,", key, "in", store + ":", error, file=sys.stderr)
+        if not wait or isinstance(error, ImportError) or "NoSuch" in str(error):
             sys.exit(1)
         time.sleep(wait)
-with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-    archive.extractall(code, **dict(filter="data") if hasattr(tarfile, "data_filter") else dict())
-sys.path.insert(0, code + "/.mfhera")
+for line in read(".mfhera/files").decode().splitlines():
+    mode, name = line.split(" ", 1)
+    path = os.path.join(pod, "code", name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(read(name))
+    os.chmod(path, int(mode, 8))
+sys.path.insert(0, package + "/.mfhera")
 from metaflow_hera.runtime.__main__ import main
-sys.path.insert(0, code)
-os.chdir(code)
-sys.exit(main(sys.argv[1:]))
+os.chdir(pod + "/code")
+sys.path.insert(0, os.getcwd())
+os._exit(main(sys.argv[1:]))
 """
 
 COMMAND: Final = ("python", "-c", SOURCE)
