@@ -69,8 +69,8 @@ def dump(value: object, name: str) -> Dumped:
 
 def load(data: Data, name: str = "", type: str = "") -> object:
     """The value whose stored form is *data*; its large buffers are views of it. *name* and *type* are for the error."""
-    pickled, *buffers = _unframed(data)
     try:
+        pickled, *buffers = _unframed(data)
         return pickle.loads(pickled, buffers=map(_writable, buffers))
     except Exception as error:  # what a class does to come back may raise anything
         raise _unreadable(error, name, type) from error
