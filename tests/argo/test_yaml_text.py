@@ -17,8 +17,8 @@ from metaflow_hera.errors import ManifestError
 
 TEXTS = st.text(st.characters(blacklist_categories=("Cs",)))
 MEANING_SOMETHING = """
-y Y yes n N no on Off TRUE false null ~ 1 1.0 1e3 0x1F 0o7 012 1:30 1_000 .inf .NaN = << 2024-01-01 - ? : # & * ! | > a:b
-a#b [a] {a} 'a' "a" %a @a `a` , --- ... 12e03 +1 -1 0b1 1.e+3 685.230_15e+03 190:20:30.15
+y Y yes n N no on Off TRUE false null ~ 1 1.0 1e3 0x1F 0o7 012 1:30 1_000 .inf .NaN = << 2024-01-01 - ? : # & * ! | >
+a:b a#b [a] {a} 'a' "a" %a @a `a` , --- ... 12e03 +1 -1 0b1 1.e+3 685.230_15e+03 190:20:30.15
 """
 WORDS = st.sampled_from(MEANING_SOMETHING.split())
 VALUES = st.recursive(
