@@ -62,20 +62,16 @@ def start_engine(settings: Settings) -> EngineStatus:
     return engine_status(settings)
 
 
-def stop_engine(settings: Settings) -> int | None:
-    """End the engine; return which process it was, None if there was none.
-
-    Pods that run go on to their end, and the next engine takes up their runs.
-    """
+def stop_engine(settings: Settings) -> EngineStatus:
+    """End the engine, if one runs; pods that run go on to their end, and the next engine takes up their runs."""
     home = home_of(settings)
     pid = home.engine_pid()
-    if pid is None:
-        return None
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    if not _becomes(lambda: home.engine_pid() != pid):
-        raise EngineError(f"the engine of {home.data_dir}, process {pid}, does not end; its log is {home.log}")
-    return pid
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        if not _becomes(lambda: home.engine_pid() != pid):
+            raise EngineError(f"the engine of {home.data_dir}, process {pid}, does not end; its log is {home.log}")
+    return engine_status(settings)
 
 
 def launch(home: Home) -> None:

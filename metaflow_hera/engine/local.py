@@ -1,0 +1,249 @@
+"""`mfhera run`: a Plan in this process, its tasks in forked children, as many at once as there are workers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Protocol
+
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker
+from metaflow_hera.plan.records import Container, Plan, Template
+from metaflow_hera.records import runs
+from metaflow_hera.records.run import EndRecord
+
+GRACE: Final = 20.0
+"""Seconds from SIGTERM to SIGKILL for the tasks of a run that is interrupted."""
+
+LOOK: Final = 0.5
+"""Seconds between two looks whether a child has died in a way that its pipes do not tell."""
+
+LOOK_SOON: Final = 0.005
+"""Seconds until the process of a child that has closed its pipes is gone."""
+
+INTERRUPTED: Final = "interrupted"
+
+
+class Listener(Protocol):
+    """Whoever shows the progress of a local run; called between two system calls, so it should be quick."""
+
+    def started(self, pod: Pod, command: TaskCommand) -> None: ...
+
+    def printed(self, command: TaskCommand, stream: str, line: str) -> None:
+        """A line without its newline; *stream* is ``stdout`` or ``stderr``."""
+        ...
+
+    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+        """An attempt ended; a failed one may be tried again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalEnd:
+    """How a local run ended; *signal* is the one that ended it, 0 for none."""
+
+    phase: Phase
+    message: str
+    signal: int = 0
+
+
+def run_plan(plan: Plan, job: Job, *, run: str, workers: int, listener: Listener) -> LocalEnd:
+    """Run a plan that was compiled for the run of this id, to its end; how it ended is in the store, too.
+
+    A retry comes at once, whatever its backoff. SIGINT and SIGTERM end the run, a second one without grace.
+    """
+    gc.collect()
+    gc.freeze()  # or a collection in a child copies every page of the parent
+    try:
+        with _signals() as alarm:
+            return _LocalRun(local_plan(plan), job, run, workers, listener).until_the_end(alarm)
+    finally:
+        gc.unfreeze()
+
+
+def local_plan(plan: Plan) -> Plan:
+    """*plan* without what only a cluster needs: waiting before a retry, and a container at its exit."""
+    return replace(plan, templates=tuple(map(_without_backoff, plan.templates)), on_exit="")
+
+
+def _without_backoff(template: Template) -> Template:
+    if isinstance(template, Container) and template.retry:
+        return replace(template, retry=replace(template.retry, backoff=0))
+    return template
+
+
+@dataclass(slots=True)
+class _Alarm:
+    """The signals that came, and a descriptor that becomes readable when one does."""
+
+    source: int
+    came: list[int]
+
+
+@contextmanager
+def _signals() -> Iterator[_Alarm]:
+    if threading.current_thread() is not threading.main_thread():
+        yield _Alarm(-1, [])  # signals are the main thread's; who runs us elsewhere has its own way to stop
+        return
+    source, writer = os.pipe()
+    for descriptor in (source, writer):
+        os.set_blocking(descriptor, False)
+    alarm = _Alarm(source, [])
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: alarm.came.append(number)) for number in numbers]
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield alarm
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        os.close(source)
+        os.close(writer)
+
+
+class _LocalRun:
+    """The loop of one run."""
+
+    def __init__(self, plan: Plan, job: Job, run: str, workers: int, listener: Listener) -> None:
+        self._job = job
+        self._run = run
+        self._limit = workers
+        self._listener = listener
+        self._scheduler = Scheduler(plan, run, started=time.time())
+        self._queue: deque[Pod] = deque()
+        self._workers: dict[int, Worker] = {}
+        self._by_source: dict[int, Worker] = {}
+        self._leaving: set[int] = set()
+        self._poll = select.poll()
+        self._kill_at: float | None = None
+        self._look_at = 0.0
+        self._signal = 0
+
+    def until_the_end(self, alarm: _Alarm) -> LocalEnd:
+        if alarm.source >= 0:
+            self._poll.register(alarm.source, select.POLLIN)
+        self._queue.extend(self._scheduler.begin())
+        try:
+            while not self._scheduler.phase.is_final:
+                self._start_workers()
+                self._wait(alarm.source)
+                self._obey(alarm)
+                self._see_to_time()
+        except BaseException:
+            for worker in self._workers.values():
+                worker.terminate(signal.SIGKILL)
+            raise
+        for pid in self._leaving:
+            os.waitpid(pid, 0)
+        return self._ended()
+
+    def _ended(self) -> LocalEnd:
+        phase, message = self._scheduler.phase, self._scheduler.message
+        if phase is not Phase.SUCCEEDED:
+            record = EndRecord(status=phase, finished=time.time(), message=message)
+            runs.end(self._job.store, self._job.graph.flow, self._run, record)
+        return LocalEnd(phase=phase, message=message, signal=self._signal)
+
+    def _start_workers(self) -> None:
+        while self._queue and len(self._workers) < self._limit and not self._scheduler.is_stopping:
+            pod = self._queue.popleft()
+            command = TaskCommand.parse(pod.args)
+            self._listener.started(pod, command)
+            show = partial(self._listener.printed, command)
+            worker = fork_worker(self._job, pod, self._workers.values(), show)
+            self._workers[worker.pid] = worker
+            for source in worker.sources:
+                self._by_source[source] = worker
+                self._poll.register(source, select.POLLIN)
+
+    def _wait(self, alarm: int) -> None:
+        for source, _ in self._poll.poll(self._seconds() * 1000):
+            worker = self._by_source.get(source)
+            if source == alarm:
+                os.read(source, 512)
+            elif worker is not None and not worker.keep_up(source):
+                self._forget(source)
+                worker.is_silent = worker.is_silent or source == worker.channel.hear
+            if worker is not None and worker.channel.outcome is not None and worker.pid in self._workers:
+                self._leaving.add(worker.pid)
+                self._end(worker, None)
+
+    def _seconds(self) -> float:
+        outputs = (output for worker in self._workers.values() for output in worker.outputs)
+        times = [output.seconds_to_flush for output in outputs]
+        if any(worker.is_silent for worker in self._workers.values()):
+            times.append(LOOK_SOON)
+        if (due := self._scheduler.next_due) is not None:
+            times.append(due - time.time())
+        return max(0.0, min([LOOK, *(seconds for seconds in times if seconds is not None)]))
+
+    def _end(self, worker: Worker, status: int | None) -> None:
+        for source in worker.sources:
+            self._forget(source)
+        del self._workers[worker.pid]
+        outcome = worker.end(status)
+        self._listener.ended(worker.pod, worker.command, outcome)
+        self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+
+    def _forget(self, source: int) -> None:
+        if self._by_source.pop(source, None) is not None:
+            self._poll.unregister(source)
+
+    def _obey(self, alarm: _Alarm) -> None:
+        """End the run as the signals that came demand."""
+        while alarm.came:
+            number = alarm.came.pop(0)
+            hard = self._signal != 0
+            self._signal = self._signal or number
+            self._queue.extend(self._scheduler.terminate(INTERRUPTED))
+            for worker in self._workers.values():
+                worker.terminate(signal.SIGKILL if hard else signal.SIGTERM)
+            self._kill_at = time.monotonic() + GRACE
+
+    def _see_to_time(self) -> None:
+        for worker in self._workers.values():
+            for output in worker.outputs:
+                if output.seconds_to_flush == 0:
+                    output.flush()
+        now = time.monotonic()
+        if now > self._look_at or any(worker.is_silent for worker in self._workers.values()):
+            self._look_at = now + LOOK
+            self._look_at_processes()
+        self._queue.extend(self._scheduler.advance(time.time()))
+        if self._scheduler.is_stopping:
+            self._wind_up(now)
+
+    def _look_at_processes(self) -> None:
+        """See which children have ended without a word, and let go of those that told their end."""
+        for worker in tuple(self._workers.values()):
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
+            if pid:
+                worker.channel.listen()
+                self._end(worker, status)
+        self._leaving = {pid for pid in self._leaving if not os.waitpid(pid, os.WNOHANG)[0]}
+
+    def _wind_up(self, now: float) -> None:
+        """Start nothing more, and give what runs its time to end."""
+        while self._queue:
+            outcome = PodOutcome(phase=Phase.FAILED, message="the run ended before this task started")
+            self._queue.extend(self._scheduler.ended(self._queue.popleft().name, outcome, time.time()))
+        if self._kill_at is None:
+            self._kill_at = now + GRACE
+            for worker in self._workers.values():
+                worker.terminate()
+        elif now > self._kill_at:
+            for worker in self._workers.values():
+                worker.terminate(signal.SIGKILL)

@@ -1,0 +1,192 @@
+"""Tasks as forked children of this process: a fork of a lean process costs a tenth of starting Python.
+
+The forking process has one thread. A child runs one attempt and exits without running what its parent has registered
+for its own exit.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.engine.output import Output
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.errors import MetaflowHeraError
+from metaflow_hera.flow.spec import FlowSpec
+from metaflow_hera.graph.model import Graph
+from metaflow_hera.naming import RunKeys
+from metaflow_hera.records import runs
+from metaflow_hera.records.logs import STDERR, STDOUT, LogWriter
+from metaflow_hera.runtime.beginning import run_record
+from metaflow_hera.runtime.channel import ChildEnd, SupervisorEnd
+from metaflow_hera.runtime.execution import Outcome, claim_attempt, finish, run_attempt
+from metaflow_hera.runtime.streams import print_to
+from metaflow_hera.runtime.supervisor import death_text, record_death
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What all tasks of a local run have in common."""
+
+    flow_class: type[FlowSpec]
+    graph: Graph
+    store: Store
+    settings: Settings
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Texts, by name."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A forked child at its task, as the parent sees it."""
+
+    pid: int
+    pod: Pod
+    command: TaskCommand
+    store: Store
+    channel: SupervisorEnd
+    outputs: tuple[Output, Output]
+    held: tuple[int, ...]
+    """Descriptors of the parent for this child, besides those of its outputs."""
+    started: float = field(default_factory=time.time)
+    terminated: bool = False
+    is_silent: bool = False
+    """It can tell nothing more, so it is about to end, or has."""
+    _is_logged: bool = False
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Descriptors from which something may come."""
+        return (self.channel.hear, *(output.source for output in self.outputs))
+
+    def keep_up(self, source: int) -> bool:
+        """Take in what came from one of the `sources`; False if nothing will come from it any more."""
+        for output in self.outputs:
+            if output.source == source:
+                return output.pump()
+        is_open = self.channel.listen()
+        self._open_logs(self.channel.attempt)
+        if self.channel.is_waited_for:
+            for output in self.outputs:
+                output.pump()
+                output.flush()
+            self.channel.stored()
+        return is_open
+
+    def end(self, status: int | None) -> PodOutcome:
+        """What became of the task; *status* is how its process ended, as `os.waitpid` says, None if it told itself."""
+        for output in self.outputs:
+            output.pump()
+        outcome = self.channel.outcome
+        if outcome is None:
+            assert status is not None
+            outcome = self._death(death_text(status, terminated=self.terminated))
+        for output in self.outputs:
+            output.close()
+        for descriptor in self.held:
+            os.close(descriptor)
+        if not outcome.ok:
+            return PodOutcome(phase=Phase.FAILED, message=outcome.message)
+        promised = {name for name, _ in self.pod.template.outputs}
+        outputs = {name: value for name, value in outcome.outputs.items() if name in promised}
+        return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs)
+
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.terminated = True
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def _death(self, text: str) -> Outcome:
+        """Write down what the process could not."""
+        self.outputs[1].take(f"{text}\n".encode())
+        attempt = self.channel.attempt
+        if attempt is None:
+            runs.begin(self.store, run_record(self.command))
+            claimed = claim_attempt(self.command, self.store, self.started)
+            if claimed.finished:
+                return finish(self.command, self.store, claimed.finished)
+            attempt = claimed.attempt
+            self._open_logs(attempt)
+        self.outputs[1].flush()
+        record = record_death(self.store, self.command, attempt, text, self.started)
+        return finish(self.command, self.store, record)
+
+    def _open_logs(self, attempt: int | None) -> None:
+        if attempt is None or self._is_logged:
+            return
+        keys = RunKeys(self.command.flow, self.command.run).attempt(self.command.step, self.command.path, attempt)
+        for output in self.outputs:
+            output.store_with(LogWriter(self.store, keys, output.stream))
+        self._is_logged = True
+
+
+def fork_worker(job: Job, pod: Pod, others: Iterable[Worker], show: Callable[[str, str], None]) -> Worker:
+    """Run a pod's task in a child; *show* gets a stream's name and a line of it."""
+    command = TaskCommand.parse(pod.args)
+    out, err, tell, answer, lifeline = (os.pipe() for _ in range(5))
+    of_child = (out[1], err[1], tell[1], answer[0], lifeline[0])
+    of_parent = (out[0], err[0], tell[0], answer[1], lifeline[1])
+    pid = os.fork()
+    if pid == 0:
+        # What the parent holds for other children must not outlive it here: their lifelines end with it.
+        for descriptor in (*of_parent, *(held for other in others for held in (*other.sources, *other.held))):
+            with suppress(OSError):
+                os.close(descriptor)
+        _run_child(job, command, ChildEnd(tell=tell[1], hear=answer[0], lifeline=lifeline[0]), (out[1], err[1]))
+    for descriptor in of_child:
+        os.close(descriptor)
+    return Worker(
+        pid=pid,
+        pod=pod,
+        command=command,
+        store=job.store,
+        channel=SupervisorEnd(tell[0], answer[1], lifeline[1]),
+        outputs=(Output(out[0], STDOUT, show), Output(err[0], STDERR, show)),
+        held=(tell[0], answer[1], lifeline[1]),
+    )
+
+
+def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[int, int]) -> NoReturn:
+    code = 1
+    try:
+        channel.bind_to_supervisor()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        print_to(*prints)
+        outcome = _attempt(job, command, channel)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        channel.ended(outcome)
+        code = 0 if outcome.ok else 1
+    except BaseException:  # noqa: BLE001  (the outermost line of a process)
+        sys.excepthook(*sys.exc_info())
+    os._exit(code)
+
+
+def _attempt(job: Job, command: TaskCommand, channel: ChildEnd) -> Outcome:
+    try:
+        return run_attempt(
+            command,
+            job.flow_class,
+            job.graph,
+            job.store,
+            settings=job.settings,
+            parameters=job.parameters,
+            watcher=channel,
+        )
+    except MetaflowHeraError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return Outcome(ok=False, attempt=int(command.attempt), message=error.message)
