@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from metaflow_hera import compat
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError, StepError
 from metaflow_hera.flow.decospec import parse_decospec
@@ -72,6 +73,7 @@ def _work(container: _Container, channel: ChildEnd) -> Outcome:
     """The task, in the child of the supervisor."""
     command, store = container.command, container.store
     install_on_demand(container.folder / "site")
+    compat.install()
     sys.argv[:] = [command.file]
     claimed: Claimed | None = None
     # The start writes the record of the run before anything else; any other task is seen to run as soon as it does.
