@@ -1,0 +1,71 @@
+"""Generated flows: what was written is what is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flow_oracle import run_oracle
+from graph_strategies import flow_source, graphs
+from hypothesis import HealthCheck, given, settings
+
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.graph.check import problems
+from metaflow_hera.graph.model import Foreach, Graph, from_json, to_json
+from metaflow_hera.graph.parse import parse
+
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+
+
+def as_written(graph: Graph) -> list[tuple[object, ...]]:
+    return [(step.name, step.transition, step.is_join, step.decorators) for step in graph]
+
+
+def parsed(graph: Graph, folder: Path) -> Graph:
+    file = folder / "generated_flow.py"
+    file.write_text(flow_source(graph), encoding="utf-8")
+    return parse(load_flow(file))
+
+
+@in_one_folder
+@given(graphs())
+def test_a_flow_is_parsed_to_the_graph_that_it_was_written_from(tmp_path: Path, graph: Graph) -> None:
+    found = parsed(graph, tmp_path)
+
+    assert as_written(found) == as_written(graph)
+    assert problems(found) == ()
+
+
+@given(graphs())
+def test_a_graph_survives_json(graph: Graph) -> None:
+    assert from_json(json.loads(json.dumps(to_json(graph)))) == graph
+
+
+@given(graphs(decorated=False))
+def test_a_step_comes_after_all_that_lead_to_it_and_every_split_has_its_join(graph: Graph) -> None:
+    place = {name: number for number, name in enumerate(graph.order)}
+
+    assert set(place) == set(graph.steps)
+    assert all(place[step.name] < place[target] for step in graph for target in step.targets)
+    assert all(graph[join].is_join and graph.split_of(join) == split for split, join in graph.joins.items())
+    assert graph.scopes["end"] == ()
+    for split, join in graph.joins.items():
+        assert graph.scopes[split] == graph.scopes[join]
+        if isinstance(graph[split].transition, Foreach):
+            assert graph.foreach_body(split)
+            assert all(
+                graph.foreaches(name)[: len(graph.foreaches(split)) + 1][-1] == split
+                for name in graph.foreach_body(split)
+            )
+
+
+@settings(parent=in_one_folder, max_examples=25)
+@given(graphs(max_leaves=4, decorated=False))
+def test_a_generated_flow_runs_every_task_once(tmp_path: Path, graph: Graph) -> None:
+    file = tmp_path / "generated_flow.py"
+    file.write_text(flow_source(graph), encoding="utf-8")
+
+    tasks = run_oracle(load_flow(file)).tasks
+
+    expected = {name: 2 ** len(graph.foreaches(name)) for name in graph.steps}
+    assert {name: sum(step == name for step, _ in tasks) for name in graph.steps} == expected
