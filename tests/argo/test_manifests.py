@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -217,3 +219,10 @@ def test_a_small_flow_has_a_small_manifest() -> None:
     )
     (document,) = manifests(compile_plan(Graph(flow="ParameterFlow", steps=steps), options))
     assert len(json.dumps(document, separators=(",", ":"))) < 2600
+
+
+def test_reading_a_manifest_takes_no_import_of_hera() -> None:
+    """The embedded engine reads many, and starts anew after each reboot."""
+    program = "import sys, metaflow_hera.argo.manifest; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"hera", "yaml", "pydantic", "cronsim"} & set(loaded)
