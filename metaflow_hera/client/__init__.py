@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
+from metaflow_hera.client.code import MetaflowCode
 from metaflow_hera.client.flow import Flow, Metaflow
 from metaflow_hera.client.namespaces import default_namespace, get_namespace, namespace
-from metaflow_hera.client.run import MetaflowCode, Run
+from metaflow_hera.client.run import Run
 from metaflow_hera.client.step import Step
 from metaflow_hera.client.task import Task
 

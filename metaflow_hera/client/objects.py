@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -109,9 +110,9 @@ class ClientObject(Generic[Child]):
         attempt = "" if self._attempt is None else f", attempt={self._attempt}"
         return f"{type(self).__name__}({self.pathspec!r}{attempt})"
 
-    def __reduce__(self) -> tuple[Any, tuple[str, str, int | None]]:
-        # It is read again from the datastore of whoever unpickles it, in whichever namespace.
-        return _unpickled, (type(self).__name__, self.pathspec, self._attempt)
+    def __reduce__(self) -> tuple[Any, tuple[str, str, str, int | None]]:
+        # With its datastore, whichever is that of who unpickles it, and in whichever namespace.
+        return _unpickled, (type(self).__name__, self._store.uri, self.pathspec, self._attempt)
 
     @property
     def _identity(self) -> tuple[str, str, int | None]:
@@ -224,6 +225,7 @@ def _checked_attempt(of: ClientObject[Any], attempt: object) -> int | None:
     return attempt
 
 
-def _unpickled(name: str, path: str, attempt: int | None) -> ClientObject[Any]:
+def _unpickled(name: str, uri: str, path: str, attempt: int | None) -> ClientObject[Any]:
     kind = next(known for known in _CLASSES.values() if known.__name__ == name)
-    return kind._at(opened_store(), tuple(path.split("/")), attempt)
+    store = _opened(replace(Settings.load(), datastore=uri), Path.cwd())
+    return kind._at(store, tuple(path.split("/")), attempt)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from metaflow_hera.client.artifact import MetaflowData
+from metaflow_hera.client.code import MetaflowCode
 from metaflow_hera.client.html import table
 from metaflow_hera.client.objects import OfRun, local_time, nearest
 from metaflow_hera.client.step import Step
@@ -17,7 +17,6 @@ from metaflow_hera.errors import NotFoundError
 from metaflow_hera.records import runs, tags, tasks
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.records.task import Failure
-from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
 
 if TYPE_CHECKING:
@@ -26,21 +25,6 @@ if TYPE_CHECKING:
 RUNNING = "Running"
 
 _NEAR = 20
-
-
-@dataclass(frozen=True, slots=True)
-class MetaflowCode:
-    """The code package of a run."""
-
-    store: Store
-    path: str
-    """Its key in the datastore."""
-    script_name: str
-
-    @property
-    def data(self) -> bytes:
-        """The package: a ``tar.gz``."""
-        return bytes(self.store.get(self.path))
 
 
 class Run(OfRun[Step], depth=2):

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 from metaflow_hera.errors import StoreError
-
-# A part that begins with a dot would be `..`, or one of the names that a directory keeps for files half written.
-_PART = r"[^./\\\x00-\x1f\x7f\ud800-\udfff][^/\\\x00-\x1f\x7f\ud800-\udfff]*"
-_KEY = re.compile(rf"{_PART}(?:/{_PART})*")
-_FOLDER = re.compile(rf"(?:{_PART}/)*")
 
 
 def checked_key(key: str) -> str:
@@ -18,8 +11,10 @@ def checked_key(key: str) -> str:
     >>> checked_key("F/runs/1/run.json")
     'F/runs/1/run.json'
     """
-    if not _KEY.fullmatch(key):
-        raise StoreError(f"{key!r} cannot be a key: its parts, between '/', must not be empty or begin with '.'")
+    if not key.isprintable() or "\\" in key or not all(map(_is_part, key.split("/"))):
+        raise StoreError(
+            f"{key!r} cannot be a key: between '/' must be printable parts that are not empty and do not begin with '.'"
+        )
     return key
 
 
@@ -30,6 +25,15 @@ def split_prefix(prefix: str) -> tuple[str, str]:
     (('F/runs/', 'arg'), ('', ''))
     """
     folder, slash, begin = prefix.rpartition("/")
-    if not _FOLDER.fullmatch(folder + slash) or (begin and not _KEY.fullmatch(begin)):
+    if (
+        ((folder or slash) and not all(map(_is_part, folder.split("/"))))
+        or begin[:1] == "."
+        or not prefix.isprintable()
+    ):
         raise StoreError(f"{prefix!r} cannot be the beginning of a key")
     return folder + slash, begin
+
+
+def _is_part(part: str) -> bool:
+    # A part that begins with a dot would be `..`, or one of the names that a directory keeps for files half written.
+    return part != "" and part[0] != "."

@@ -58,6 +58,8 @@ def _of_server(error: ClientError, bucket: str) -> str:
         return f"the credentials were refused ({code}); renew them, or choose others with AWS_PROFILE"
     if code in _ELSEWHERE:
         return f"bucket {bucket!r} is in another region ({code}); name it with MFHERA_S3_REGION"
+    if code == "NotImplemented":
+        return f"the server has no conditional writes, which keep records apart: {_one_line(error)}"
     if code in _BUSY:
         return f"the server is overloaded or broken ({code}), also after several tries; try again later"
     return _one_line(error)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import time
+import zipfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -442,6 +444,27 @@ def test_objects_survive_pickling_whatever_the_namespace(finished: Writer) -> No
     assert again == task
     assert again.data.x == 1
     assert run["end"].task.data.x == "last"
+
+
+def test_unpickled_objects_know_their_datastore(
+    finished: Writer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pickled = pickle.dumps(Run("F/1"))
+    monkeypatch.setenv("MFHERA_DATASTORE", str(tmp_path / "another"))
+    assert pickle.loads(pickled)["end"].task.data.x == "last"
+
+
+def test_the_code_of_a_run_can_be_looked_at(finished: Writer) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("f.py", "print('☃')\n")
+        archive.writestr("more/data.csv", "1,2\n")
+    finished.store.put(data_key("ab12"), packed.getvalue())
+    code = Run("F/1").code
+    assert code is not None
+    assert code.flowspec == "print('☃')\n"
+    with code.extract() as folder:
+        assert (Path(folder) / "more" / "data.csv").read_text() == "1,2\n"
 
 
 def test_the_origin_of_a_resumed_run_is_known(store: Store) -> None:

@@ -53,7 +53,6 @@ def answering(status: int, code: str) -> str:
         (403, "AccessDenied", r"access to bucket 'bucket' was denied \(AccessDenied\); ask its owner"),
         (403, "InvalidAccessKeyId", r"the credentials were refused \(InvalidAccessKeyId\); renew them"),
         (400, "ExpiredToken", r"the credentials were refused \(ExpiredToken\)"),
-        (307, "TemporaryRedirect", r"is in another region .*MFHERA_S3_REGION"),
         (418, "Teapot", "An error occurred .*Teapot"),
     ],
 )
