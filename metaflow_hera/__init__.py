@@ -11,7 +11,7 @@ from types import ModuleType
 
 TYPE_CHECKING = False  # what type checkers take for True; `typing` itself is not needed here
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     from metaflow_hera.client import (
         DataArtifact,
@@ -87,9 +87,26 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
+    room = f"{__name__}.{home}"
+    try:
+        value = getattr(import_module(room), name)
+    except ModuleNotFoundError as error:
+        if error.name != room:
+            raise
+        value = _absent(name)
     globals()[name] = value
     return value
+
+
+def _absent(name: str) -> Any:
+    """Stands for a function that a task's container has not got; a flow's file may still import it."""
+
+    def absent(*_: object, **__: object) -> NoReturn:
+        from metaflow_hera.errors import BackendError
+
+        raise BackendError(f"metaflow_hera.{name}() is not for tasks; call it where the flow is deployed")
+
+    return absent
 
 
 def __dir__() -> list[str]:

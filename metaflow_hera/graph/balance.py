@@ -72,8 +72,8 @@ def _after(graph: Graph, step: str, scopes: Mapping[str, Scope]) -> Scope:
 
 
 def _join_problems(graph: Graph, name: str, arriving: Mapping[str, Scope], joined: Mapping[str, str]) -> Iterator[str]:
-    if name == graph.start:
-        return  # told by its own rule
+    if name in (graph.start, graph.end):
+        return  # told by rules of their own
     if not any(arriving.values()):
         yield f"takes inputs, but no split is open before it; write `def {name}(self):`"
         return
