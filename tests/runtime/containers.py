@@ -56,9 +56,9 @@ class Deployment:
         self,
         command: TaskCommand | ExitCommand,
         parameters: Mapping[str, str] | None = None,
-        python: str = sys.executable,
+        before: str = "",
     ) -> subprocess.Popen[bytes]:
-        """Start a container; it has a parameters file if it is the start step's."""
+        """Start a container; it has a parameters file if it is the start step's. *before* runs before the runtime does."""
         pod = self.pods / str(len(list(self.pods.iterdir())))
         pod.mkdir()
         if isinstance(command, TaskCommand) and command.step == "start":
@@ -66,7 +66,7 @@ class Deployment:
             (pod / "parameters").write_bytes(base64.b64encode(json.dumps(listed).encode()))
         environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         process = subprocess.Popen(
-            [python, "-c", SOURCE, *command.argv()],
+            [sys.executable, "-c", SOURCE.replace("os._exit(main", before + "os._exit(main"), *command.argv()],
             env={**environ, "MFHERA_POD_DIR": str(pod)},
             cwd=pod,
             stdout=subprocess.PIPE,
