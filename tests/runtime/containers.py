@@ -58,7 +58,7 @@ class Deployment:
         parameters: Mapping[str, str] | None = None,
         before: str = "",
     ) -> subprocess.Popen[bytes]:
-        """Start a container; it has a parameters file if it is the start step's. *before* runs before the runtime does."""
+        """Start a container, with a parameters file for the start step; *before* runs just before the runtime."""
         pod = self.pods / str(len(list(self.pods.iterdir())))
         pod.mkdir()
         if isinstance(command, TaskCommand) and command.step == "start":
