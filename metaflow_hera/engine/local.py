@@ -19,7 +19,7 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
-from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker
+from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, warm
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
@@ -64,6 +64,7 @@ def run_plan(plan: Plan, job: Job, *, run: str, workers: int, listener: Listener
 
     A retry comes at once, whatever its backoff. SIGINT and SIGTERM end the run, a second one without grace.
     """
+    warm(job)
     gc.collect()
     gc.freeze()  # or a collection in a child copies every page of the parent
     try:
@@ -163,7 +164,7 @@ class _LocalRun:
             command = TaskCommand.parse(pod.args)
             self._listener.started(pod, command)
             show = partial(self._listener.printed, command)
-            worker = fork_worker(self._job, pod, self._workers.values(), show)
+            worker = fork_worker(self._job, pod, command, self._workers.values(), show)
             self._workers[worker.pid] = worker
             for source in worker.sources:
                 self._by_source[source] = worker
