@@ -5,7 +5,6 @@ Nothing is hashed that a person might have to read, and no name is put together 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 import unicodedata
@@ -100,6 +99,8 @@ def _ascii(text: str) -> str:
 
 def _digest(text: str) -> str:
     """Five letters and digits that are no English word, from all of *text*."""
+    import hashlib  # loads OpenSSL, which takes milliseconds that the start of a container need not pay
+
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
     alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
     return "".join(alphabet[number >> shift & 31] for shift in range(0, 25, 5))

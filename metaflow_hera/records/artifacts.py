@@ -5,7 +5,6 @@ An object of its own is named by a digest of its bytes, so equal values are stor
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -96,6 +95,8 @@ def digest(parts: Sequence[Data]) -> str:
 
 
 def _sha256(*parts: Data) -> bytes:
+    import hashlib  # loads OpenSSL, which takes milliseconds; small values never need it
+
     whole = hashlib.sha256()
     for part in parts:
         whole.update(part)
