@@ -174,6 +174,16 @@ def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
         yield Source(str(own), _texts(_toml(own), own))
 
 
+def peer_datastore(kind: str) -> str | None:
+    """Where the peer's ``--datastore s3`` or ``local`` points to in this environment."""
+    settings = Settings.load()
+    if root := os.environ.get(f"METAFLOW_DATASTORE_SYSROOT_{kind.upper()}"):
+        return root
+    if (kind == "s3") == settings.datastore.startswith("s3://"):
+        return settings.datastore
+    return None if kind == "s3" else str(Path(settings.data_dir) / "store")
+
+
 def user_config_file(environ: Mapping[str, str]) -> Path | None:
     """Where a user's own settings lie, None for a user without a home."""
     if chosen := environ.get("MFHERA_CONFIG_FILE"):

@@ -42,7 +42,7 @@ def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
     _check_sizes(graph, templates)
     flow_label = {Annotations.FLOW: label_value(graph.flow)}
     return Plan(
-        name=deployment_name(graph.flow, options.name),
+        name=deployment_name(graph.flow, options.name) if options.name else "",
         entrypoint=names.entry,
         templates=templates,
         parameters=options.parameters,

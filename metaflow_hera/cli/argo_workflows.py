@@ -1,0 +1,147 @@
+"""``python flow.py argo-workflows …``: deployments of one flow, in the peer's grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.deploy import deploy_checked, print_deployed
+from metaflow_hera.cli.group import CommandGroup
+from metaflow_hera.cli.options import json_option, max_workers_option, options, run_id_file_option, tag_option
+from metaflow_hera.cli.parameters import FlowCommand, Words
+from metaflow_hera.cli.peer import Program, program_of
+from metaflow_hera.cli.runs import print_runs, print_terminated
+from metaflow_hera.cli.trigger import start
+from metaflow_hera.deploy import runs as use_cases
+from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.deployment import Deployed, deployed, deployments
+from metaflow_hera.deploy.manifests import compile_manifests
+from metaflow_hera.errors import NotDeployedError
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.parameters import Parameter
+from metaflow_hera.naming import deployment_name
+
+
+def _name(ctx: click.Context) -> str:
+    """The flow's name in Argo: that of ``--name``, or one made of the class's."""
+    flow = load_flow(program_of(ctx).target)
+    return deployment_name(flow.__name__, ctx.find_root().meta.get("name"))
+
+
+def _deployed(ctx: click.Context) -> Deployed:
+    program = program_of(ctx)
+    try:
+        return deployed(_name(ctx), program.load())
+    except NotDeployedError as error:
+        raise NotDeployedError(
+            f"{error}; deploy it first with: {ctx.find_root().info_name} argo-workflows create"
+        ) from error
+
+
+def _parameters(_: Words) -> Sequence[Parameter]:
+    return _deployed(click.get_current_context()).parameters
+
+
+@click.command()
+@options(max_workers_option, tag_option)
+@click.option(
+    "--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="How long a whole run may take."
+)
+@click.option("--only-json", is_flag=True, help="Print the manifests as JSON and deploy nothing.")
+@click.pass_context
+def create(
+    ctx: click.Context, max_workers: int, tags: tuple[str, ...], workflow_timeout: int | None, only_json: bool
+) -> None:
+    """Deploy the flow: make it the newest version of its deployment."""
+    program = program_of(ctx)
+    name = ctx.find_root().meta.get("name")
+    choices = Choices(max_workers=max_workers, name=name, tags=tags, deadline=workflow_timeout)
+    if only_json:
+        _print_manifests(program, choices)
+    else:
+        print_deployed(deploy_checked(program.check(), choices, program.load(), program.tell))
+
+
+def _print_manifests(program: Program, choices: Choices) -> None:
+    from metaflow_hera.cli.compile import print_manifests  # YAML, which nothing else here needs
+
+    documents = compile_manifests(
+        program.target, choices, with_=program.with_, settings=program.load(), tell=program.tell
+    )
+    print_manifests(documents, None, as_json=True)
+
+
+@click.command(cls=FlowCommand, find=_parameters)
+@run_id_file_option
+@click.pass_context
+def trigger(ctx: click.Context, run_id_file: str | None, parameters: Mapping[str, str]) -> None:
+    """Start a run of the deployed flow; print its id."""
+    run = start(_deployed(ctx), parameters, run_id_file, program_of(ctx).tell)
+    click.echo(run.run_id)
+
+
+@click.command()
+@click.argument("run_id")
+@click.pass_context
+def status(ctx: click.Context, run_id: str) -> None:
+    """Print how far a run has come, in a word."""
+    click.echo(use_cases.status(run_id, program_of(ctx).load()).phase)
+
+
+@click.command()
+@click.argument("run_id")
+@click.pass_context
+def terminate(ctx: click.Context, run_id: str) -> None:
+    """End a run now."""
+    print_terminated(use_cases.terminate(run_id, program_of(ctx).load()))
+
+
+@click.command()
+@click.pass_context
+def delete(ctx: click.Context) -> None:
+    """Delete the deployment and its schedule; runs in flight go on."""
+    found = _deployed(ctx)
+    found.delete()
+    click.echo(f"{found.name} is deleted")
+
+
+@click.command("list-runs")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@json_option
+@click.pass_context
+def list_runs(ctx: click.Context, limit: int, as_json: bool) -> None:
+    """List the runs of the deployment, the newest first."""
+    print_runs(use_cases.list_runs(_name(ctx), program_of(ctx).load(), limit), as_json=as_json)
+
+
+@click.command("list-workflow-templates")
+@click.option("--all", "of_all", is_flag=True, help="Those of every flow.")
+@click.pass_context
+def list_workflow_templates(ctx: click.Context, of_all: bool) -> None:
+    """List what is deployed of this flow, by name."""
+    program = program_of(ctx)
+    flow = load_flow(program.target).__name__
+    for found in deployments(program.load()):
+        if of_all or found.flow == flow:
+            click.echo(found.name)
+
+
+@click.group(
+    cls=CommandGroup,
+    commands={
+        "create": create,
+        "trigger": trigger,
+        "status": status,
+        "terminate": terminate,
+        "delete": delete,
+        "list-runs": list_runs,
+        "list-workflow-templates": list_workflow_templates,
+    },
+)
+@click.option("--name", metavar="NAME", help="The name in Argo, instead of one made of the class's name.")
+@click.pass_context
+def argo_workflows(ctx: click.Context, /, **given: Any) -> None:
+    """Deploy the flow to Argo Workflows, and run what is deployed."""
+    ctx.find_root().meta["name"] = given["name"]

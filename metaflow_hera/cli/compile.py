@@ -1,0 +1,62 @@
+"""`mfhera compile`: the manifests of a flow, for whoever applies them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metaflow_hera.argo.yaml_text import dump
+from metaflow_hera.cli.options import (
+    datastore_option,
+    flow_option,
+    json_option,
+    max_workers_option,
+    name_option,
+    options,
+    settings_of,
+    suffixes_option,
+    tag_option,
+    with_option,
+)
+from metaflow_hera.cli.output import tell, write_file
+from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.manifests import compile_manifests
+
+
+@click.command("compile")
+@click.argument("flow")
+@options(flow_option, with_option, max_workers_option, name_option, tag_option, datastore_option, suffixes_option)
+@click.option("-o", "--output", type=click.Path(file_okay=False), metavar="DIR", help="Write a file for each manifest.")
+@json_option
+def compile_command(
+    flow: str, flow_name: str | None, with_: tuple[str, ...], output: str | None, as_json: bool, **chosen: Any
+) -> None:
+    """Compile a flow into manifests of Argo Workflows; needs no cluster.
+
+    The code package is put into the datastore, so that the manifests can be applied as they are.
+
+    \b
+    Examples:
+      mfhera compile flow.py
+      mfhera compile flow.py --datastore s3://bucket/flows -o manifests
+      kubectl apply -f manifests
+    """
+    settings = settings_of(chosen["datastore"], package_suffixes=chosen["package_suffixes"])
+    choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
+    documents = compile_manifests(flow, choices, settings=settings, name=flow_name, with_=with_, tell=tell)
+    print_manifests(documents, output, as_json=as_json)
+
+
+def print_manifests(documents: list[dict[str, Any]], output: str | None, *, as_json: bool) -> None:
+    if output:
+        for document in documents:
+            file = Path(output) / f"{document['metadata']['name']}-{document['kind'].lower()}.yaml"
+            write_file(file, dump([document]))
+            tell(f"{document['kind']} in {file}")
+    if as_json:
+        click.echo(json.dumps(documents, ensure_ascii=False, separators=(",", ":")))
+    elif not output:
+        click.echo(dump(documents), nl=False)

@@ -1,0 +1,96 @@
+"""`mfhera deploy`: a flow becomes the newest version of its deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.options import (
+    flow_option,
+    json_option,
+    max_workers_option,
+    name_option,
+    options,
+    place_options,
+    settings_of,
+    suffixes_option,
+    tag_option,
+    with_option,
+)
+from metaflow_hera.cli.output import moment, print_json, tell
+from metaflow_hera.cli.parameters import help_of
+from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.compilation import compile_flow
+from metaflow_hera.deploy.deployment import Deployed, deploy_compiled
+from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.deploy.telling import Tell
+from metaflow_hera.settings import Settings
+
+
+@click.command()
+@click.argument("flow")
+@options(flow_option, with_option, max_workers_option, name_option, tag_option, place_options, suffixes_option)
+@json_option
+def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
+    """Deploy a flow: check it, package its code, translate it, and make it the newest version.
+
+    Runs in flight keep the version that they started with.
+
+    \b
+    Examples:
+      mfhera deploy flow.py --with retry
+      mfhera deploy flow.py --max-workers 500 --name staging
+    """
+    settings = settings_of(chosen["datastore"], chosen["backend"], package_suffixes=chosen["package_suffixes"])
+    checked = check_flow(flow, name=flow_name, with_=with_)
+    choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
+    print_deployed(deploy_checked(checked, choices, settings), as_json=as_json)
+
+
+def deploy_checked(checked: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = tell) -> Deployed:
+    """Deploy, and tell what happens."""
+    tell(f"{checked.name}: {len(checked.graph.order)} steps checked")
+    return deploy_compiled(compile_flow(checked, choices, settings), settings, tell)
+
+
+def print_deployed(deployed: Deployed, *, as_json: bool = False) -> None:
+    if as_json:
+        print_json(facts(deployed) | {"replaces": deployed.previous})
+        return
+    click.echo(f"{deployed.flow} is deployed as {click.style(deployed.name, bold=True)}, version {deployed.version}")
+    if deployed.previous == deployed.version:
+        click.echo("  the same version was deployed before")
+    elif deployed.previous:
+        click.echo(f"  it replaces version {deployed.previous}; runs in flight keep theirs")
+    for parameter in deployed.parameters:
+        click.echo(f"  --{parameter.name}  {help_of(parameter)}")
+    if deployed.schedule:
+        click.echo(f"  it runs by itself at {deployed.schedule.cron} ({deployed.schedule.timezone})")
+    else:
+        click.echo("  nothing triggers it by itself")
+    click.echo(f"  start a run with: mfhera trigger {deployed.name}")
+
+
+def facts(deployed: Deployed) -> dict[str, object]:
+    """A deployment as JSON."""
+    schedule = deployed.schedule
+    return {
+        "name": deployed.name,
+        "flow": deployed.flow,
+        "version": deployed.version,
+        "deployer": deployed.deployer,
+        "created": deployed.created,
+        "schedule": {"cron": schedule.cron, "timezone": schedule.timezone} if schedule else None,
+        "parameters": {
+            parameter.name: {"help": parameter.help, "default": parameter.default, "required": parameter.required}
+            for parameter in deployed.parameters
+        },
+        "backend": deployed.backend.name,
+    }
+
+
+def row(deployed: Deployed) -> tuple[str, ...]:
+    """A deployment as a line of a table."""
+    schedule = f"{deployed.schedule.cron} ({deployed.schedule.timezone})" if deployed.schedule else ""
+    return deployed.name, deployed.flow, deployed.version, deployed.deployer, moment(deployed.created), schedule

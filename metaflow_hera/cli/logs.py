@@ -1,0 +1,56 @@
+"""`mfhera logs`: what tasks printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from metaflow_hera.cli.options import json_option, options, place_options, settings_of
+from metaflow_hera.cli.output import print_json
+from metaflow_hera.deploy.logs import LogLine, follow_logs, read_logs, select
+from metaflow_hera.records.logs import STDERR, STDOUT
+
+
+@click.command()
+@click.argument("target", metavar="RUN[/STEP[/TASK]]")
+@options(
+    click.option("-f", "--follow", is_flag=True, help="Go on with what is printed until the run ends."),
+    click.option("--stdout", "only", flag_value=STDOUT, help="Standard output only."),
+    click.option("--stderr", "only", flag_value=STDERR, help="Standard error only."),
+    click.option("--attempt", type=click.IntRange(min=0), help="This attempt, from 0, instead of each task's last."),
+    place_options,
+    json_option,
+)
+def logs(
+    target: str,
+    follow: bool,
+    only: str | None,
+    attempt: int | None,
+    datastore: str | None,
+    backend: str | None,
+    as_json: bool,
+) -> None:
+    """Print what the tasks of a run printed, each line with its task before it.
+
+    RUN is an id as `mfhera runs` shows it, or Flow/id. The lines of a single task are printed as they were.
+
+    \b
+    Examples:
+      mfhera logs argo-parameterflow-x7k2p
+      mfhera logs argo-parameterflow-x7k2p/train/3 --stderr
+      mfhera logs argo-parameterflow-x7k2p --follow
+    """
+    settings = settings_of(datastore, backend)
+    selection = select(target, settings, attempt, (only,) if only else (STDOUT, STDERR))
+    found = follow_logs(selection, settings) if follow else read_logs(selection, settings)
+    print_lines(found, is_single=bool(selection.path), as_json=as_json)
+
+
+def print_lines(lines: Iterable[LogLine], *, is_single: bool, as_json: bool) -> None:
+    for line in lines:
+        if as_json:
+            print_json({name: getattr(line, name) for name in LogLine.__slots__})
+        else:
+            place = "" if is_single else click.style(f"[{line.step}/{line.path}] ", fg="cyan")
+            click.echo(place + line.text)

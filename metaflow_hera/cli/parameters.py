@@ -1,0 +1,99 @@
+"""Commands with a flow's parameters as options: which those are is known when the flow is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from metaflow_hera.flow.parameters import JSONType, Parameter
+
+PARAMETERS = "parameters"
+"""The argument of a command's function that gets what was given, by parameter name, as text."""
+
+HELP_OPTIONS = ("-h", "--help")
+
+_METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN", JSONType: "JSON"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What can be told of a command line before the flow's own options are known."""
+
+    target: str | None
+    """The first word that is neither an option nor the value of one."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """The last value of each known option, by the name of the function's argument."""
+
+
+def scan(arguments: Sequence[str], known: Sequence[click.Parameter]) -> Words:
+    """Find the target among options of which only some are known: every parameter of a flow takes a value."""
+    options = {word: option for option in known if isinstance(option, click.Option) for word in option.opts}
+    target: str | None = None
+    values: dict[str, str] = {}
+    words = iter(arguments)
+    for word in words:
+        name, has_value, value = word.partition("=")
+        option = options.get(name)
+        if not word.startswith("-") or word == "-":
+            target = target or word
+        elif name not in HELP_OPTIONS and (option is None or not option.is_flag):
+            given = value if has_value else next(words, "")
+            values |= {option.name: given} if option is not None and option.name else {}
+    return Words(target=target, values=values)
+
+
+class FlowCommand(click.Command):
+    """A command that finds its flow's parameters first, by *find*, and then reads its line.
+
+    Where a parameter has the name of an option of ours, the parameter gets it.
+    """
+
+    def __init__(self, *, find: Callable[[Words], Sequence[Parameter]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._find = find
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[PARAMETERS] = self._options(scan(args, self.params))
+        return super().parse_args(ctx, args)
+
+    def _options(self, words: Words) -> dict[click.Option, str]:
+        return {
+            parameter_option(parameter, f"parameter_{number}"): parameter.name
+            for number, parameter in enumerate(self._find(words))
+        }
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        own = ctx.meta.get(PARAMETERS, {})
+        taken = {word for option in own for word in option.opts}
+        return [*own, *(param for param in super().get_params(ctx) if not taken & {*param.opts})]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        given: dict[str, str] = {}
+        for option, name in ctx.meta[PARAMETERS].items():
+            text = ctx.params.pop(option.name)
+            if text is not None:
+                given[name] = text
+        missing = {param.name: param.get_default(ctx) for param in self.params if param.name not in ctx.params}
+        ctx.params |= {PARAMETERS: given, **{name: value for name, value in missing.items() if name}}
+        return super().invoke(ctx)
+
+
+def parameter_option(parameter: Parameter, name: str) -> click.Option:
+    """The option of a parameter; its text is read by the parameter itself, so that all problems are told at once."""
+    metavar = _METAVARS.get(parameter.type, "TEXT")
+    return click.Option([f"--{parameter.name}", name], metavar=metavar, help=help_of(parameter), default=None)
+
+
+def help_of(parameter: Parameter) -> str:
+    if parameter.required:
+        shown = "required"
+    elif parameter.is_deploy_time:
+        shown = f"default: computed once by {getattr(parameter.default, '__name__', 'a function')}()"
+    elif parameter.default is None or not parameter.show_default:
+        shown = ""
+    else:
+        shown = f"default: {parameter.to_text(parameter.value_of(parameter.default))}"
+    return "  ".join(filter(None, (parameter.help, f"[{shown}]" if shown else "")))

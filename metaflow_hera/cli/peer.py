@@ -1,0 +1,145 @@
+"""``python flow.py …``: the command line of one flow, in the peer's grammar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.group import CommandGroup
+from metaflow_hera.cli.options import options, run_id_file_option, suffixes_option, tag_option, with_option
+from metaflow_hera.cli.parameters import FlowCommand, Words
+from metaflow_hera.cli.show import print_checked, print_shown
+from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.errors import UsageError
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.parameters import Parameter, parameters_of
+from metaflow_hera.flow.source import file_of
+from metaflow_hera.flow.spec import FlowSpec
+from metaflow_hera.settings import Settings, peer_datastore
+
+ARGO = "metaflow_hera.cli.argo_workflows:argo_workflows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """The flow's file and what was said before the command."""
+
+    target: str
+    with_: tuple[str, ...] = ()
+    is_quiet: bool = False
+    settings: Mapping[str, str | None] = field(default_factory=dict)
+
+    def load(self) -> Settings:
+        return Settings.load(self.settings)
+
+    def check(self, with_: Sequence[str] = ()) -> CheckedFlow:
+        """What is given with the command comes before what is given in front of it."""
+        return check_flow(self.target, with_=(*with_, *self.with_))
+
+    def tell(self, text: str) -> None:
+        if not self.is_quiet:
+            click.echo(text, err=True)
+
+
+def class_main(flow_class: type[FlowSpec], arguments: Sequence[str]) -> None:
+    """Of a flow class that was called in its own file.
+
+    The file is loaded again, as the module of its name: what its steps pickle must be found by other processes.
+    """
+    file = file_of(flow_class)
+    assert file is not None, "only a class in a script calls its command line"
+    file_main(f"{file}:{flow_class.__name__}", arguments, f"python {Path(sys.argv[0]).name}")
+
+
+def file_main(target: str, arguments: Sequence[str], program: str) -> None:
+    """Of a flow's file, or ``file.py:Name``."""
+    flow_group.main(args=list(arguments), prog_name=program, obj=Program(target=target))
+
+
+def program_of(ctx: click.Context) -> Program:
+    program = ctx.find_object(Program)
+    assert program is not None, "every command line of a flow begins with one"
+    return program
+
+
+def _parameters(_: Words) -> Sequence[Parameter]:
+    program = program_of(click.get_current_context())
+    return tuple(parameters_of(load_flow(program.target)).values())
+
+
+@click.command()
+@click.pass_context
+def check(ctx: click.Context) -> None:
+    """Check the flow."""
+    print_checked(program_of(ctx).check())
+
+
+@click.command()
+@click.option("--svg", type=click.Path(dir_okay=False), metavar="FILE", help="Write the picture to this file.")
+@click.pass_context
+def show(ctx: click.Context, svg: str | None) -> None:
+    """Show the graph of the flow."""
+    print_shown(program_of(ctx).check(), svg)
+
+
+@click.command(cls=FlowCommand, find=_parameters)
+@options(with_option, tag_option, run_id_file_option)
+@click.option("--max-workers", type=click.IntRange(min=1), default=LOCAL_WORKERS, show_default=True)
+@click.option("--max-num-splits", type=click.IntRange(min=1), help="Refuse a foreach over more items than this.")
+@click.pass_context
+def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, str], **chosen: Any) -> None:
+    """Run the flow on this machine."""
+    from metaflow_hera.cli.run import run_checked  # the engine, for this command only
+
+    program = program_of(ctx)
+    run_checked(program.check(with_), parameters, program.load(), quiet=program.is_quiet, **chosen)
+
+
+def _settings(datastore: str | None, datastore_root: str | None, package_suffixes: str | None) -> dict[str, str | None]:
+    if datastore in ("s3", "local"):
+        datastore = datastore_root or peer_datastore(datastore)
+        if datastore is None:
+            raise UsageError(
+                "--datastore s3 does not say where: add --datastore-root s3://BUCKET/PREFIX, or set MFHERA_DATASTORE "
+                "or METAFLOW_DATASTORE_SYSROOT_S3"
+            )
+    return {"datastore": datastore_root or datastore, "package_suffixes": package_suffixes}
+
+
+@click.group(
+    cls=CommandGroup,
+    commands={"check": check, "show": show, "run": run, "argo-workflows": ARGO},
+    invoke_without_command=True,
+)
+@options(with_option, suffixes_option)
+@click.option("--quiet/--not-quiet", help="Say nothing but results.")
+@click.option("--datastore", metavar="PLACE", help="s3, local, a directory or s3://bucket/prefix.")
+@click.option(
+    "--datastore-root", metavar="PLACE", help="The directory or s3://bucket/prefix of --datastore s3 or local."
+)
+@click.option(
+    "--metadata", type=click.Choice(["local", "service"]), hidden=True, help="Runs are known by the datastore."
+)
+@click.option("--environment", type=click.Choice(["local"]), hidden=True, help="Steps run in the Python that is there.")
+@click.option("--pylint/--no-pylint", hidden=True, help="The check has rules of its own.")
+@click.pass_context
+def flow_group(ctx: click.Context, /, with_: tuple[str, ...], quiet: bool, **given: Any) -> None:
+    """Check, show, run or deploy this flow.
+
+    \b
+    Examples:
+      python flow.py run --alpha 0.5
+      python flow.py --with retry argo-workflows create
+      python flow.py argo-workflows trigger --alpha 0.5
+    """
+    settings = _settings(given["datastore"], given["datastore_root"], given["package_suffixes"])
+    before = program_of(ctx)
+    ctx.obj = Program(target=before.target, with_=with_, is_quiet=quiet, settings=settings)
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(check)

@@ -1,0 +1,132 @@
+"""`mfhera run`: a flow on this machine, now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.failures import print_failures
+from metaflow_hera.cli.options import (
+    datastore_option,
+    flow_option,
+    json_option,
+    options,
+    run_id_file_option,
+    settings_of,
+    tag_option,
+    with_option,
+)
+from metaflow_hera.cli.output import colored, print_json, tell_timed, write_file
+from metaflow_hera.cli.parameters import FlowCommand, Words
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, prepare_run
+from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.engine.local import LocalEnd
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.parameters import Parameter, parameters_of
+from metaflow_hera.settings import Settings
+
+SIGNALLED = 128
+"""The exit code of a command that a signal ended is this and the signal's number."""
+
+
+def _parameters(words: Words) -> Sequence[Parameter]:
+    if words.target is None:
+        return ()
+    return tuple(parameters_of(load_flow(words.target, words.values.get("flow_name"))).values())
+
+
+workers_option = click.option(
+    "--max-workers",
+    type=click.IntRange(min=1),
+    default=LOCAL_WORKERS,
+    show_default=True,
+    help="How many tasks may run at once.",
+)
+splits_option = click.option(
+    "--max-num-splits", type=click.IntRange(min=1), metavar="N", help="Refuse a foreach over more items than this."
+)
+
+
+@click.command(cls=FlowCommand, find=_parameters)
+@click.argument("flow")
+@options(flow_option, with_option, workers_option, splits_option, tag_option, run_id_file_option, datastore_option)
+@click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
+@json_option
+def run(
+    flow: str,
+    flow_name: str | None,
+    with_: tuple[str, ...],
+    parameters: Mapping[str, str],
+    datastore: str | None,
+    **chosen: Any,
+) -> None:
+    """Run a flow on this machine, its tasks in processes of their own; print the run's path.
+
+    The flow's parameters are options: see `mfhera run FLOW --help`.
+
+    \b
+    Examples:
+      mfhera run flow.py --alpha 0.5
+      mfhera run flow.py:ParameterFlow --with retry --max-workers 4
+    """
+    run_checked(check_flow(flow, name=flow_name, with_=with_), parameters, settings_of(datastore), **chosen)
+
+
+def run_checked(
+    checked: CheckedFlow,
+    parameters: Mapping[str, str],
+    settings: Settings,
+    *,
+    max_workers: int,
+    max_num_splits: int | None,
+    tags: tuple[str, ...],
+    run_id_file: str | None,
+    quiet: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Run, show how it goes, and end with the run's exit code."""
+    choices = LocalChoices(max_workers=max_workers, max_splits=max_num_splits, tags=tags)
+    ready = prepare_run(checked, parameters, choices, settings)
+    if run_id_file:
+        write_file(run_id_file, ready.run_id)
+    if not quiet:
+        tell_timed(f"{ready.pathspec} begins")
+    end = ready.until_its_end(Unheard() if quiet else Lines())
+    _conclude(ready, end, as_json=as_json)
+
+
+def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool) -> None:
+    tell_timed(f"{ready.pathspec} {colored(end.phase)}" + (f": {end.message}" if end.message else ""))
+    if as_json:
+        facts = {"run": ready.run_id, "flow": ready.flow.name, "phase": end.phase, "message": end.message}
+        print_json(facts)
+    else:
+        click.echo(ready.pathspec)
+    if end.phase is not Phase.SUCCEEDED:
+        print_failures(ready.flow.name, ready.run_id, "", ready.settings)
+        click.get_current_context().exit(SIGNALLED + end.signal if end.signal else 1)
+
+
+class Lines:
+    """A line for each that a task prints, and for each attempt that fails."""
+
+    def started(self, pod: Pod, command: TaskCommand) -> None:
+        pass
+
+    def printed(self, command: TaskCommand, stream: str, line: str) -> None:
+        tell_timed(f"{_place(command)} {line}")
+
+    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+        if outcome.phase is not Phase.SUCCEEDED:
+            again = "; it is tried again" if pod.may_retry else ""
+            tell_timed(f"{_place(command)} {click.style('failed', fg='red')}: {outcome.message}{again}")
+
+
+def _place(command: TaskCommand) -> str:
+    return click.style(f"[{command.step}/{command.path}]", fg="cyan")

@@ -1,0 +1,122 @@
+"""`mfhera runs`, `status` and `terminate`: runs that were, are, and should not be any more."""
+
+from __future__ import annotations
+
+import click
+
+from metaflow_hera.backends import NodeStatus, RunStatus
+from metaflow_hera.cli.options import json_option, place_options, settings_of
+from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell
+from metaflow_hera.deploy import runs as use_cases
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@place_options
+@json_option
+def runs(name: str | None, limit: int, datastore: str | None, backend: str | None, as_json: bool) -> None:
+    """List runs, the newest first: all, or those of a flow or a deployed name.
+
+    \b
+    Examples:
+      mfhera runs
+      mfhera runs ParameterFlow -n 5
+    """
+    print_runs(use_cases.list_runs(name, settings_of(datastore, backend), limit), as_json=as_json)
+
+
+def print_runs(found: list[RunStatus], *, as_json: bool = False) -> None:
+    if as_json:
+        print_json([_facts(status) for status in found])
+    elif found:
+        rows = [
+            (each.run, each.flow, each.phase, moment(each.created), duration(each.started, each.finished), each.message)
+            for each in found
+        ]
+        print_table(("RUN", "FLOW", "STATUS", "CREATED", "TOOK", "MESSAGE"), rows)
+    else:
+        tell("there are no runs")
+
+
+@click.command()
+@click.argument("run")
+@place_options
+@json_option
+def status(run: str, datastore: str | None, backend: str | None, as_json: bool) -> None:
+    """Show how far a run has come, task by task.
+
+    RUN is an id as `mfhera runs` shows it, or Flow/id.
+
+    \b
+    Example:
+      mfhera status argo-parameterflow-x7k2p
+    """
+    found = use_cases.status(run, settings_of(datastore, backend))
+    if as_json:
+        print_json(_facts(found) | {"tasks": [_task_facts(node) for node in found.nodes]})
+        return
+    click.echo(f"{click.style(found.run, bold=True)} of {found.flow}: {colored(found.phase)}")
+    if found.message:
+        click.echo(f"  {found.message}")
+    click.echo(f"  created {moment(found.created)}" + (f", ended {moment(found.finished)}" if found.finished else ""))
+    for name, value in found.parameters.items():
+        click.echo(f"  --{name} {value}")
+    if found.nodes:
+        print_table(("TASK", "STATUS", "ATTEMPTS", "TOOK", "MESSAGE"), [_task_row(node) for node in found.nodes])
+
+
+@click.command()
+@click.argument("run")
+@place_options
+@json_option
+def terminate(run: str, datastore: str | None, backend: str | None, as_json: bool) -> None:
+    """End a run of a deployment now.
+
+    Its tasks get a moment to write down how far they came.
+
+    \b
+    Example:
+      mfhera terminate argo-parameterflow-x7k2p
+    """
+    print_terminated(use_cases.terminate(run, settings_of(datastore, backend)), as_json=as_json)
+
+
+def print_terminated(before: RunStatus, *, as_json: bool = False) -> None:
+    if as_json:
+        print_json({"run": before.run, "terminated": not before.phase.is_final, "before": before.phase})
+    elif before.phase.is_final:
+        click.echo(f"{before.run} had ended already: {before.phase}")
+    else:
+        click.echo(f"{before.run} is terminated")
+
+
+def _facts(status: RunStatus) -> dict[str, object]:
+    return {
+        "run": status.run,
+        "flow": status.flow,
+        "deployment": status.deployment,
+        "phase": status.phase,
+        "message": status.message,
+        "created": status.created,
+        "started": status.started,
+        "finished": status.finished,
+        "parameters": dict(status.parameters),
+    }
+
+
+def _task_facts(node: NodeStatus) -> dict[str, object]:
+    return {
+        "step": node.step,
+        "path": node.path,
+        "phase": node.phase,
+        "attempts": node.attempts,
+        "message": node.message,
+        "started": node.started,
+        "finished": node.finished,
+    }
+
+
+def _task_row(node: NodeStatus) -> tuple[str, ...]:
+    took = duration(node.started, node.finished)
+    return f"{node.step}/{node.path}", node.phase, str(node.attempts or ""), took, node.message.partition("\n")[0]

@@ -1,0 +1,23 @@
+"""What a deployer chooses beside the flow itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEPLOYED_WORKERS = 100
+"""How many items of each foreach of a deployment may be active at once, unless its deployer says otherwise."""
+
+LOCAL_WORKERS = 16
+"""How many tasks of a run on this machine may be active at once, unless its user says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """Of one deployment."""
+
+    max_workers: int = DEPLOYED_WORKERS
+    name: str | None = None
+    """Of the WorkflowTemplate, instead of one made of the flow's name."""
+    tags: tuple[str, ...] = ()
+    deadline: int | None = None
+    """Seconds that a whole run may take."""

@@ -1,0 +1,97 @@
+"""From a checked flow to its Plan and its code package: everything that can be refused, before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from metaflow_hera.argo.cron import five_fields
+from metaflow_hera.deploy.arguments import describe_parameters, plan_parameters
+from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.source import CheckedFlow
+from metaflow_hera.flow.decorators import flow_decorators, schedule
+from metaflow_hera.naming import Annotations, deployment_name, merged
+from metaflow_hera.package import CodePackage, build
+from metaflow_hera.plan.compile import CompileOptions, compile_plan
+from metaflow_hera.plan.records import Plan, Schedule
+from metaflow_hera.runtime.bootstrap import COMMAND
+from metaflow_hera.settings import Settings, variable
+from metaflow_hera.store import Store, open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """A Plan and what it needs in the store."""
+
+    flow: CheckedFlow
+    plan: Plan
+    package: CodePackage
+    store: Store
+
+    @property
+    def version(self) -> str:
+        return self.plan.annotations[Annotations.VERSION]
+
+
+def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Compiled:
+    """Evaluate deploy-time functions, package the code and compile; nothing is written."""
+    name = deployment_name(flow.name, choices.name)
+    store = open_store(settings.datastore, settings)
+    package = build(flow.source, settings.suffixes_of_packages, exclude=own_folders(settings))
+    options = CompileOptions(
+        name=name,
+        file=package.flow_file,
+        store=store.uri,
+        image=settings.image,
+        command=COMMAND,
+        code=package.key,
+        namespace=settings.namespace,
+        service_account=settings.service_account,
+        secrets=settings.secrets_of_pods,
+        env=environment_of_pods(settings),
+        max_workers=choices.max_workers,
+        decorators=flow.decorators,
+        user=settings.user,
+        tags=choices.tags,
+        parameters=plan_parameters(flow, settings),
+        schedule=schedule_of(flow),
+        annotations={Annotations.PARAMETERS: describe_parameters(flow.parameters)},
+        deadline=choices.deadline,
+    )
+    plan = compile_plan(flow.graph, options)
+    plan = replace(plan, annotations=merged(plan.annotations, {Annotations.VERSION: version_of(plan)}))
+    return Compiled(flow=flow, plan=plan, package=package, store=store)
+
+
+def own_folders(settings: Settings) -> tuple[Path, ...]:
+    """Folders of ours that may lie beside a flow and do not belong into its package."""
+    is_folder = "://" not in settings.datastore
+    return (Path(settings.data_dir), *((Path(settings.datastore),) if is_folder else ()))
+
+
+def version_of(plan: Plan) -> str:
+    """A short digest of a Plan: two deployments of one version do the same."""
+    return hashlib.sha256(repr(plan).encode()).hexdigest()[:10]
+
+
+def environment_of_pods(settings: Settings) -> dict[str, str]:
+    """How pods reach the bucket."""
+    endpoint = settings.pod_s3_endpoint_url or settings.s3_endpoint_url
+    known = {variable("s3_endpoint_url"): endpoint, variable("s3_region"): settings.s3_region}
+    is_bucket = settings.datastore.startswith("s3://")
+    return {name: value for name, value in known.items() if value and is_bucket}
+
+
+def schedule_of(flow: CheckedFlow) -> Schedule | None:
+    decorator = next((each for each in flow_decorators(flow.flow_class) if isinstance(each, schedule)), None)
+    if decorator is None or decorator.expression is None:
+        return None
+    return Schedule(cron=five_fields(decorator.expression), timezone=decorator.timezone or "UTC")
+
+
+def describe_package(compiled: Compiled) -> str:
+    """A sentence about the code package."""
+    package = compiled.package
+    told = f"code package {package.digest[:10]}: {len(package.files)} files, {len(package.data) / 1024:,.0f} KiB"
+    return f"{told} in {compiled.store.uri}" + (f"; {package.notice}" if package.notice else "")

@@ -1,0 +1,192 @@
+"""Deploying flows, and starting runs of what is deployed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from metaflow_hera.backends import Backend, RunStatus
+from metaflow_hera.backends import Deployment as BackendDeployment
+from metaflow_hera.backends.open import open_backend
+from metaflow_hera.client import Run
+from metaflow_hera.deploy.arguments import check_texts, parameters_of_plan, to_texts
+from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
+from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
+from metaflow_hera.deploy.runs import client_run
+from metaflow_hera.deploy.source import FlowLike, check_flow
+from metaflow_hera.deploy.telling import Tell, silent
+from metaflow_hera.errors import BackendError, NotDeployedError, RunFailedError
+from metaflow_hera.flow.parameters import Parameter
+from metaflow_hera.naming import Annotations, merged
+from metaflow_hera.package import upload
+from metaflow_hera.plan.records import Plan, Schedule
+from metaflow_hera.settings import Settings
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """A deployed flow, by its own annotations: triggering it needs no source."""
+
+    name: str
+    plan: Plan
+    created: datetime
+    backend: Backend
+    settings: Settings
+    previous: str | None = None
+    """The version that this one replaced, if this object comes from deploying."""
+
+    @property
+    def flow(self) -> str:
+        return self._annotation(Annotations.FLOW)
+
+    @property
+    def version(self) -> str:
+        return self._annotation(Annotations.VERSION)
+
+    @property
+    def deployer(self) -> str:
+        return self._annotation(Annotations.DEPLOYER)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        return self.plan.schedule
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """As the flow declared them, with the defaults that were computed when it was deployed."""
+        return parameters_of_plan(self.plan)
+
+    def _annotation(self, name: str) -> str:
+        return self.plan.annotations.get(name, "")
+
+    def trigger(self, **parameters: object) -> TriggeredRun:
+        """Start a run; parameters as values (``-`` in a name written as ``_``), the others at their defaults."""
+        return self.trigger_texts(to_texts(self.parameters, parameters))
+
+    def trigger_texts(self, parameters: Mapping[str, str]) -> TriggeredRun:
+        """Start a run; parameters as a person would type them."""
+        check_texts(self.plan, parameters)
+        run = self.backend.trigger(self.name, parameters)
+        return TriggeredRun(run_id=run, flow=self.flow, backend=self.backend, settings=self.settings)
+
+    def delete(self) -> None:
+        """Remove the deployment and its schedule; runs in flight go on."""
+        self.backend.delete(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggeredRun:
+    """A run of a deployment, from the moment that it was asked for."""
+
+    run_id: str
+    flow: str
+    backend: Backend
+    settings: Settings
+
+    @property
+    def pathspec(self) -> str:
+        return f"{self.flow}/{self.run_id}"
+
+    @property
+    def status(self) -> RunStatus:
+        return self.backend.run(self.run_id)
+
+    @property
+    def run(self) -> Run | None:
+        """The run as the Client sees it; None until its first task has begun."""
+        return client_run(self.flow, self.run_id, self.settings)
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait for the end and return the run, however it ended; `TimeoutError` after *timeout* seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (status := self.status).phase.is_final:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"run {self.run_id} has not ended after {timeout} seconds; it is {status.phase}")
+            time.sleep(POLL_SECONDS)
+        run = self.run
+        if run is None:
+            raise RunFailedError(f"run {self.run_id} ended before its first task: {status.phase}: {status.message}")
+        return run
+
+    def terminate(self) -> None:
+        """End the run now."""
+        self.backend.terminate(self.run_id)
+
+
+def deploy(
+    flow: FlowLike,
+    *,
+    max_workers: int = DEPLOYED_WORKERS,
+    name: str | None = None,
+    with_: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    settings: Settings | None = None,
+    tell: Tell = silent,
+) -> Deployed:
+    """Make the flow the newest version of its deployment; runs in flight keep the version that they started with."""
+    settings = settings or Settings.load()
+    checked = check_flow(flow, with_=with_)
+    tell(f"{checked.name}: {len(checked.graph.order)} steps checked")
+    compiled = compile_flow(checked, Choices(max_workers=max_workers, name=name, tags=tuple(tags)), settings)
+    return deploy_compiled(compiled, settings, tell)
+
+
+def deploy_compiled(compiled: Compiled, settings: Settings, tell: Tell = silent) -> Deployed:
+    """Upload the code package and hand the Plan to the backend, unless another flow has its name there."""
+    backend = open_backend(settings)
+    previous = _replaced(backend, compiled)
+    refuse_unreachable_store(compiled, settings)
+    upload(compiled.store, compiled.package)
+    tell(describe_package(compiled))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    plan = compiled.plan
+    backend.deploy(replace(plan, annotations=merged(plan.annotations, {Annotations.DEPLOYED_AT: now})))
+    tell(f"{plan.name}: version {compiled.version} deployed to the {backend.name} backend")
+    return replace(_deployed(backend.deployment(plan.name), backend, settings), previous=previous)
+
+
+def deployed(name: str, settings: Settings | None = None) -> Deployed:
+    """The deployment of that name; `NotDeployedError` if there is none."""
+    settings = settings or Settings.load()
+    backend = open_backend(settings)
+    return _deployed(backend.deployment(name), backend, settings)
+
+
+def deployments(settings: Settings | None = None) -> list[Deployed]:
+    """All deployments of the backend, by name."""
+    settings = settings or Settings.load()
+    backend = open_backend(settings)
+    return [_deployed(deployment, backend, settings) for deployment in backend.deployments()]
+
+
+def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:
+    """A directory of this machine is of no use to the pods of a cluster."""
+    if settings.backend != "embedded" and "://" not in compiled.store.uri:
+        raise BackendError(
+            f"the datastore {compiled.store.uri} is a directory of this machine, which pods of a cluster cannot read; "
+            "give a bucket with --datastore s3://BUCKET/PREFIX or MFHERA_DATASTORE"
+        )
+
+
+def _replaced(backend: Backend, compiled: Compiled) -> str | None:
+    """The version that is deployed under the name now; it must be one of the same flow."""
+    try:
+        annotations = backend.deployment(compiled.plan.name).plan.annotations
+    except NotDeployedError:
+        return None
+    owner = annotations.get(Annotations.FLOW, "")
+    if owner != compiled.flow.name:
+        name = compiled.plan.name
+        raise BackendError(
+            f"the name {name!r} belongs to the deployed flow {owner or 'of somebody else'}; give another --name, "
+            f"or delete that deployment first: mfhera delete {name}"
+        )
+    return annotations.get(Annotations.VERSION)
+
+
+def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> Deployed:
+    return Deployed(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)

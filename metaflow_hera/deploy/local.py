@@ -1,0 +1,159 @@
+"""Runs on this machine without a deployment: the compiled Plan in forked workers of this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metaflow_hera.client import Run
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.deploy.arguments import default_texts, to_texts
+from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
+from metaflow_hera.engine.local import Listener, LocalEnd, run_plan
+from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
+from metaflow_hera.engine.workers_forked import Job
+from metaflow_hera.errors import RunFailedError
+from metaflow_hera.flow.parameters import NONE, parameter_values
+from metaflow_hera.naming import SPLITS_OUTPUT, local_run_id, pathspec
+from metaflow_hera.plan.compile import CompileOptions, compile_plan
+from metaflow_hera.plan.records import Plan
+from metaflow_hera.records import runs
+from metaflow_hera.records.run import EndRecord
+from metaflow_hera.runtime.bootstrap import COMMAND
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store, open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalChoices:
+    """What the user of a local run chooses beside the flow and its parameters."""
+
+    max_workers: int = LOCAL_WORKERS
+    max_splits: int | None = None
+    """More items than this in one foreach end the run."""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRun:
+    """A run that is ready to begin: everything that can be refused has been looked at, and nothing is written."""
+
+    run_id: str
+    flow: CheckedFlow
+    plan: Plan
+    store: Store
+    settings: Settings
+    parameters: Mapping[str, str]
+    choices: LocalChoices
+
+    @property
+    def pathspec(self) -> str:
+        return pathspec(self.flow.name, self.run_id)
+
+    def until_its_end(self, listener: Listener) -> LocalEnd:
+        """Run it in this process."""
+        job = Job(
+            flow_class=self.flow.flow_class,
+            graph=self.flow.graph,
+            store=self.store,
+            settings=self.settings,
+            parameters=self.parameters,
+        )
+        listener = listener if self.choices.max_splits is None else _Limited(listener, self.choices.max_splits)
+        try:
+            return run_plan(self.plan, job, run=self.run_id, workers=self.choices.max_workers, listener=listener)
+        except RunFailedError as error:
+            end = EndRecord(status=Phase.FAILED, finished=time.time(), message=error.message)
+            runs.end(self.store, self.flow.name, self.run_id, end)
+            raise
+
+
+def prepare_run(
+    flow: CheckedFlow, parameters: Mapping[str, str], choices: LocalChoices, settings: Settings
+) -> LocalRun:
+    """Check what is given, call deploy-time functions once, and compile; *parameters* as a person would type them."""
+    computed = {parameter.name: NONE for parameter in flow.parameters if parameter.is_deploy_time}
+    parameter_values(flow.flow_class, {**computed, **parameters})
+    texts = {**default_texts(flow, settings), **parameters}
+    store = open_store(settings.datastore, settings)
+    run = local_run_id()
+    options = CompileOptions(
+        name="",
+        file=_file_name(flow),
+        store=store.uri,
+        image=settings.image,
+        command=COMMAND,
+        run=(run,),
+        max_workers=choices.max_workers,
+        decorators=flow.decorators,
+        user=settings.user,
+        tags=choices.tags,
+    )
+    return LocalRun(
+        run_id=run,
+        flow=flow,
+        plan=compile_plan(flow.graph, options),
+        store=store,
+        settings=settings,
+        parameters=texts,
+        choices=choices,
+    )
+
+
+def run(
+    flow: FlowLike,
+    /,
+    *,
+    max_workers: int = LOCAL_WORKERS,
+    with_: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    settings: Settings | None = None,
+    **parameters: object,
+) -> Run:
+    """Run a flow on this machine and return the run, however it ended; parameters as values."""
+    settings = settings or Settings.load()
+    checked = check_flow(flow, with_=with_)
+    choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
+    ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
+    ready.until_its_end(Unheard())
+    return Run(ready.pathspec, store=ready.store, namespace_check=False)
+
+
+class Unheard:
+    """A listener that nobody listens to."""
+
+    def started(self, pod: Pod, command: TaskCommand) -> None:
+        pass
+
+    def printed(self, command: TaskCommand, stream: str, line: str) -> None:
+        pass
+
+    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+        pass
+
+
+class _Limited:
+    """Hands on what it hears, and ends the run at a foreach over more items than allowed."""
+
+    def __init__(self, listener: Listener, limit: int) -> None:
+        self.started = listener.started
+        self.printed = listener.printed
+        self._ended = listener.ended
+        self._limit = limit
+
+    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+        self._ended(pod, command, outcome)
+        splits = outcome.outputs.get(SPLITS_OUTPUT, "")
+        if splits and int(splits) > self._limit:
+            raise RunFailedError(
+                f"step {command.step!r}: its foreach has {splits} items, and --max-num-splits allows {self._limit}"
+            )
+
+
+def _file_name(flow: CheckedFlow) -> str:
+    source = flow.source
+    return source.name if isinstance(source, Path) else source.file

@@ -1,0 +1,57 @@
+"""A flow as a user names it, checked: the file it stands in, or the class itself, also one defined in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metaflow_hera.errors import FlowError, Problem
+from metaflow_hera.flow.decospec import parse_decospec
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.parameters import Parameter, parameters_of
+from metaflow_hera.flow.source import source_of
+from metaflow_hera.flow.spec import FlowSpec
+from metaflow_hera.graph.check import check
+from metaflow_hera.graph.model import Graph
+from metaflow_hera.graph.parse import parse
+from metaflow_hera.package import NotebookSource
+
+FlowLike = str | Path | type[FlowSpec]
+"""A file, ``file.py:Name``, or a class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFlow:
+    """A flow that passed every check, and the decorators that ``--with`` added to its steps."""
+
+    flow_class: type[FlowSpec]
+    graph: Graph
+    decorators: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.graph.flow
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return tuple(parameters_of(self.flow_class).values())
+
+    @property
+    def source(self) -> Path | NotebookSource:
+        """What the code package is built of: the flow's file, or the text of its notebook's cell."""
+        file, text = source_of(self.flow_class)
+        if Path(file).is_file():
+            return Path(file).resolve()
+        return NotebookSource(file=f"{self.name.lower()}.py", text=text, folder=Path.cwd())
+
+
+def check_flow(flow: FlowLike, *, name: str | None = None, with_: Sequence[str] = ()) -> CheckedFlow:
+    """Load, parse and check a flow; `FlowError` has everything that is wrong with it."""
+    decorators = tuple(parse_decospec(text) for text in with_)
+    flow_class = flow if isinstance(flow, type) else load_flow(flow, name)
+    if not (isinstance(flow_class, type) and issubclass(flow_class, FlowSpec)):
+        raise FlowError([Problem(f"{flow!r} is no flow: give a class that extends FlowSpec, or the path of its file")])
+    graph = parse(flow_class, decorators)
+    check(graph)
+    return CheckedFlow(flow_class=flow_class, graph=graph, decorators=tuple(with_))
