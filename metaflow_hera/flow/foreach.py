@@ -18,7 +18,9 @@ def count_items(value: object, step: str, over: str) -> int:
     if isinstance(value, Iterator):
         raise StepError(f"{where} found a {type(value).__name__}, which can be read only once; make a list of it")
     if not isinstance(value, Iterable):
-        raise StepError(f"{where} found a {type(value).__name__} ({_short(value)}), which has no items; give it a list")
+        raise StepError(
+            f"{where} found {_short(value)} of type {type(value).__name__}, which has no items; give it a list"
+        )
     count = len(value) if isinstance(value, Sequence) else sum(1 for _ in _items(value, where))
     if count == 0:
         raise StepError(f"{where} found no items ({_short(value)}); give {over!r} at least one before self.next()")
@@ -37,9 +39,7 @@ def _items(value: Iterable[object], where: str) -> Iterator[object]:
     try:
         yield from value
     except TypeError as error:  # an array without a dimension says only here that it has no items
-        raise StepError(
-            f"{where} found a {type(value).__name__}, which has no items ({error}); give it a list"
-        ) from error
+        raise StepError(f"{where} found a {type(value).__name__} without items ({error}); give it a list") from error
 
 
 def _short(value: object) -> str:

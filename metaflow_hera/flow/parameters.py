@@ -63,7 +63,7 @@ class Parameter:
     ) -> None:
         self.name = name
         self.default = default
-        self.type = type if type is not None else _type_of(default)
+        self.type = _type_of(default, separator) if type is None else type
         self.help = help or ""
         self.required = bool(required) and default is None
         self.show_default = show_default
@@ -165,10 +165,10 @@ READERS: Mapping[Any, Callable[[str], Any]] = {str: str, int: int, float: float,
 """The types that parameters can have, and what reads each."""
 
 
-def _type_of(default: object) -> Any:
+def _type_of(default: object, separator: object) -> Any:
     """The type that a default speaks of; of a deploy-time function, or of nothing, a text."""
     if isinstance(default, list | dict):
-        return JSONType
+        return JSONType if separator is None else str
     return type(default) if type(default) in (int, float, bool) else str
 
 

@@ -57,7 +57,7 @@ def _named(methods: Mapping[str, FunctionType], usual: str, mark: str) -> str:
 
 
 def _doc(thing: object) -> str:
-    text = vars(thing).get("__doc__") or ""
+    text = thing.__doc__ or ""
     lines = text.expandtabs().strip().splitlines()
     indents = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
     margin = min(indents, default=0)

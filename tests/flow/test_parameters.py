@@ -1,0 +1,200 @@
+"""Parameters as text and as values."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaflow_hera import FlowSpec, JSONType, Parameter
+from metaflow_hera.errors import FlowError, ParameterError
+from metaflow_hera.flow.parameters import NONE, parameter_values, parameters_of, resolve_defaults
+
+texts = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != NONE)
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
+json_values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=10)
+
+
+@pytest.mark.parametrize(
+    ("type", "values"),
+    [(str, texts), (int, st.integers(-(10**30), 10**30)), (float, st.floats(allow_nan=False)), (bool, st.booleans())],
+)
+def test_every_value_survives_its_text(type, values) -> None:
+    @given(values)
+    def survives(value: object) -> None:
+        parameter = Parameter("p", type=type)
+        assert parameter.from_text(parameter.to_text(value)) == value
+
+    survives()
+
+
+@given(json_values)
+def test_every_json_value_survives_its_text(value: object) -> None:
+    parameter = Parameter("p", type=JSONType)
+
+    assert parameter.from_text(parameter.to_text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "text"),
+    [
+        (Parameter("p"), 'it\'s "so"', 'it\'s "so"'),
+        (Parameter("p"), "", ""),
+        (Parameter("p"), None, "<none>"),
+        (Parameter("p", type=int), 5, "5"),
+        (Parameter("p", type=float), 0.01, "0.01"),
+        (Parameter("p", type=float), math.inf, "Infinity"),
+        (Parameter("p", type=bool), True, "true"),
+        (Parameter("p", type=JSONType), {"a": [None, "ü"]}, '{"a": [null, "ü"]}'),
+        (Parameter("p", separator=","), ["a", "b"], "a,b"),
+    ],
+)
+def test_a_text_is_what_a_person_would_type(parameter: Parameter, value: object, text: str) -> None:
+    assert parameter.to_text(value) == text
+    assert parameter.from_text(text) == value
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text", "value"),
+    [
+        (Parameter("p", type=int), " 7 ", 7),
+        (Parameter("p", type=float), "1e3", 1000.0),
+        (Parameter("p", type=bool), "Yes", True),
+        (Parameter("p", type=bool), "0", False),
+        (Parameter("p", type=JSONType), "null", None),
+        (Parameter("p", separator="::"), "a::b::", ["a", "b", ""]),
+    ],
+)
+def test_other_texts_mean_the_same(parameter: Parameter, text: str, value: object) -> None:
+    assert parameter.from_text(text) == value
+
+
+@pytest.mark.parametrize(
+    ("type", "text", "expected"),
+    [
+        (int, "5.0", "parameter 'p' takes a whole number, not '5.0'"),
+        (int, "", "parameter 'p' takes a whole number, not ''"),
+        (int, "9" * 5000, "parameter 'p' takes a whole number, not '999"),
+        (float, "half", "parameter 'p' takes a number, not 'half'"),
+        (bool, "maybe", "parameter 'p' takes true or false, not 'maybe'"),
+        (JSONType, "{'a': 1}", "parameter 'p' takes JSON, not \"{'a': 1}\" (Expecting property name"),
+        (JSONType, "[" * 100_000, "parameter 'p' takes JSON, not '[[["),
+        (str, "\ud800", "parameter 'p' takes a text, not '\\ud800'"),
+    ],
+)
+def test_a_text_that_cannot_be_a_value_is_told_with_what_is_expected(type, text: str, expected: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Parameter("p", type=type).from_text(text)
+
+    assert str(caught.value).startswith(expected)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("parameter", "type", "required", "value"),
+    [
+        (Parameter("p"), str, False, None),
+        (Parameter("p", default=1), int, False, 1),
+        (Parameter("p", default=True), bool, False, True),
+        (Parameter("p", default=[1]), JSONType, False, [1]),
+        (Parameter("p", default="[1]", type=JSONType), JSONType, False, [1]),
+        (Parameter("p", default=1, type=float), float, False, 1.0),
+        (Parameter("p", default="3", type=int), int, False, 3),
+        (Parameter("p", default=3, type=str), str, False, "3"),
+        (Parameter("p", default="a b", separator=" "), str, False, ["a", "b"]),
+        (Parameter("p", default=["a"], separator=" "), str, False, ["a"]),
+        (Parameter("p", required=True, default=0), int, False, 0),
+        (Parameter("p", required=True), str, True, None),
+    ],
+)
+def test_type_and_need_follow_from_the_default(parameter: Parameter, type, required: bool, value: object) -> None:
+    assert (parameter.type, parameter.required) == (type, required)
+    assert parameter.value_of(parameter.default) == value
+
+
+class Base(FlowSpec):
+    first = Parameter("first", default=1)
+    second = Parameter("second", default="x")
+
+
+class Flow(Base):
+    needed = Parameter("needed", type=float, required=True, help="What is needed")
+    second = Parameter("renamed", default=2)
+    computed = Parameter(
+        "computed", type=JSONType, default=lambda context: json.dumps([context.user_name, context.ds_type])
+    )
+    first_step = 5
+
+
+def test_parameters_are_inherited_and_replaced_and_keep_the_order_of_the_source() -> None:
+    found = parameters_of(Flow)
+
+    assert {attribute: parameter.name for attribute, parameter in found.items()} == {
+        "first": "first",
+        "second": "renamed",
+        "needed": "needed",
+        "computed": "computed",
+    }
+    assert found["needed"].help == "What is needed"
+
+
+def test_defaults_are_resolved_once_and_without_those_that_must_be_given() -> None:
+    calls = []
+
+    class Counting(FlowSpec):
+        p = Parameter("a-b", default=lambda context: calls.append(context) or context.parameter_name)
+        q = Parameter("q", required=True)
+        r = Parameter("r")
+
+    assert resolve_defaults(Counting, "alice") == {"a-b": "a-b", "r": None}
+    assert [(c.flow_name, c.user_name, c.parameter_name, c.ds_type, dict(c.configs)) for c in calls] == [
+        ("Counting", "alice", "a-b", "local", {})
+    ]
+    assert resolve_defaults(Flow, "alice", "s3")["computed"] == ["alice", "s3"]
+
+
+def test_what_is_wrong_with_deploy_time_functions_is_told_at_once() -> None:
+    class Failing(FlowSpec):
+        a = Parameter("a", default=lambda context: 1 / 0)
+        b = Parameter("b", type=int, default=lambda context: "many")
+        c = Parameter("c", type=JSONType, default=lambda context: {1, 2})
+
+    with pytest.raises(FlowError) as caught:
+        resolve_defaults(Failing, "alice")
+
+    assert str(caught.value).splitlines() == [
+        "the function for the default of parameter 'a' raised ZeroDivisionError: division by zero",
+        "the function for the default of parameter 'b' takes a whole number, not 'many'",
+        "the function for the default of parameter 'c' takes JSON, not {1, 2} "
+        "(JSON cannot hold it: Object of type set is not JSON serializable)",
+    ]
+
+
+def test_a_deploy_time_function_can_log(capsys: pytest.CaptureFixture[str]) -> None:
+    class Logging(FlowSpec):
+        p = Parameter("p", default=lambda context: context.logger("hello"))
+
+    resolve_defaults(Logging, "alice")
+
+    assert capsys.readouterr().err == "hello\n"
+
+
+def test_values_come_from_texts_and_static_defaults() -> None:
+    values = parameter_values(Flow, {"needed": "0.5", "renamed": "7", "computed": "{}"})
+
+    assert values == {"first": 1, "second": 7, "needed": 0.5, "computed": {}}
+
+
+def test_everything_that_is_wrong_with_texts_is_told_at_once() -> None:
+    with pytest.raises(ParameterError) as caught:
+        parameter_values(Flow, {"first": "one", "second": "2", "needed": NONE})
+
+    assert str(caught.value).splitlines() == [
+        "Flow has no parameter 'second'; it has first, renamed, needed, computed",
+        "parameter 'first' takes a whole number, not 'one'",
+        "parameter 'needed' must be given: a number",
+        "parameter 'computed' must be given: JSON",
+    ]
