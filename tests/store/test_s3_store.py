@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -23,7 +25,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
 
 
-def answering(status: int, code: str) -> str:
+@contextmanager
+def answering(status: int, code: str) -> Iterator[str]:
     """The URL of a server that answers everything with one error of S3."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,9 +44,14 @@ def answering(status: int, code: str) -> str:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}"
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -57,18 +65,20 @@ def answering(status: int, code: str) -> str:
     ],
 )
 def test_an_error_of_the_server_is_told_with_what_to_do(credentials: None, status: int, code: str, told: str) -> None:
-    store = S3Store.open("s3://bucket/prefix", endpoint_url=answering(status, code), region="us-east-1")
-    for call in (lambda: store.put("a", b""), lambda: store.get("a"), lambda: list(store.keys(""))):
-        with pytest.raises(StoreError, match=told) as raised:
-            call()
-        assert "s3://bucket/prefix at http://127.0.0.1" in str(raised.value)
-        assert not isinstance(raised.value, MissingKeyError | ConflictError)
+    with answering(status, code) as url:
+        store = S3Store.open("s3://bucket/prefix", endpoint_url=url, region="us-east-1")
+        for call in (lambda: store.put("a", b""), lambda: store.get("a"), lambda: list(store.keys(""))):
+            with pytest.raises(StoreError, match=told) as raised:
+                call()
+            assert f"s3://bucket/prefix at {url}" in str(raised.value)
+            assert not isinstance(raised.value, MissingKeyError | ConflictError)
 
 
 def test_a_head_that_is_forbidden_is_told(credentials: None) -> None:
-    store = S3Store.open("s3://bucket", endpoint_url=answering(403, "AccessDenied"), region="us-east-1")
-    with pytest.raises(StoreError, match=r"cannot look at a: access to bucket 'bucket' was denied"):
-        store.head("a")
+    with answering(403, "AccessDenied") as url:
+        store = S3Store.open("s3://bucket", endpoint_url=url, region="us-east-1")
+        with pytest.raises(StoreError, match=r"cannot look at a: access to bucket 'bucket' was denied"):
+            store.head("a")
 
 
 def test_a_server_out_of_reach_is_told(credentials: None) -> None:
