@@ -14,6 +14,7 @@ from hera.workflows import models as m
 
 from metaflow_hera.argo import fixed
 from metaflow_hera.argo.expressions import escape_dollars, render_depends, render_duration, render_when
+from metaflow_hera.argo.program import ANNOTATION, render_command, shared_program
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.naming import POD_DIR
 from metaflow_hera.plan import records
@@ -59,6 +60,7 @@ def _nothing_inherited() -> Iterator[None]:
 
 
 def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
+    program = shared_program(plan)
     return WorkflowTemplate(
         name=plan.name,
         namespace=plan.namespace or None,
@@ -71,9 +73,17 @@ def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
         else None,
         service_account_name=plan.service_account or None,
         active_deadline_seconds=plan.deadline,
-        workflow_metadata=m.WorkflowMetadata(labels=_sorted(plan.run_labels)) if plan.run_labels else None,
-        templates=[_template(template) for template in plan.templates],
+        workflow_metadata=_workflow_metadata(plan, program),
+        templates=[_template(template, program) for template in plan.templates],
     )
+
+
+def _workflow_metadata(plan: records.Plan, program: str) -> m.WorkflowMetadata | None:
+    """What every Workflow made from the template carries."""
+    if not (plan.run_labels or program):
+        return None
+    annotations = {ANNOTATION: escape_dollars(program)} if program else None
+    return m.WorkflowMetadata(labels=_sorted(plan.run_labels), annotations=annotations)
 
 
 def _cron_workflow(plan: records.Plan, schedule: records.Schedule) -> CronWorkflow:
@@ -95,14 +105,14 @@ def _argument(parameter: records.Parameter) -> m.Parameter:
     return m.Parameter(name=parameter.name, value=parameter.value, description=parameter.description or None)
 
 
-def _template(template: records.Template) -> DAG | Steps | Container:
+def _template(template: records.Template, program: str) -> DAG | Steps | Container:
     match template:
         case records.Dag():
             return _dag(template)
         case records.Steps():
             return _steps(template)
         case records.Container():
-            return _container(template)
+            return _container(template, program)
 
 
 def _dag(dag: records.Dag) -> DAG:
@@ -141,12 +151,12 @@ def _arguments(arguments: tuple[tuple[str, Text], ...]) -> m.Arguments | None:
     return m.Arguments(parameters=parameters) if parameters else None
 
 
-def _container(container: records.Container) -> Container:
+def _container(container: records.Container, program: str) -> Container:
     return Container(
         name=container.name,
         image=container.image,
         image_pull_policy=container.image_pull_policy or None,
-        command=[escape_dollars(word) for word in container.command],
+        command=render_command(container.command, program),
         args=[escape_dollars(render(word)) for word in container.args] or None,
         env=[m.EnvVar(name=name, value=escape_dollars(value)) for name, value in sorted(container.env.items())] or None,
         env_from=[m.EnvFromSource(secret_ref=m.SecretEnvSource(name=name)) for name in container.secrets] or None,

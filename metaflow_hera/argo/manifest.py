@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from metaflow_hera.argo import fixed
+from metaflow_hera.argo.expressions import unescape_dollars
 from metaflow_hera.argo.fields import Fields
+from metaflow_hera.argo.program import ANNOTATION
 from metaflow_hera.argo.templates import read_template
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Schedule
@@ -50,6 +52,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
             labels, annotations = metadata.texts("labels"), metadata.texts("annotations")
             annotations.pop(_OF_KUBECTL, None)
         with fields.inner("spec") as spec:
+            run_labels, program = _workflow_metadata(spec)
             plan = Plan(
                 name=name,
                 namespace=namespace,
@@ -59,17 +62,18 @@ def _plan(document: Mapping[str, Any]) -> Plan:
                 on_exit=spec.text("onExit", ""),
                 service_account=spec.text("serviceAccountName", ""),
                 deadline=spec.number("activeDeadlineSeconds"),
-                run_labels=_run_labels(spec),
+                run_labels=run_labels,
                 parameters=_parameters(spec),
-                templates=tuple(read_template(template) for template in spec.items("templates")),
+                templates=tuple(read_template(template, program) for template in spec.items("templates")),
             )
     _check_references(plan)
     return plan
 
 
-def _run_labels(spec: Fields) -> dict[str, str]:
-    with spec.inner("workflowMetadata") as metadata:
-        return metadata.texts("labels")
+def _workflow_metadata(spec: Fields) -> tuple[dict[str, str], str]:
+    """The labels of every Workflow, and the program that its commands refer to."""
+    with spec.inner("workflowMetadata") as metadata, metadata.inner("annotations") as annotations:
+        return metadata.texts("labels"), annotations.read(ANNOTATION, unescape_dollars) or ""
 
 
 def _parameters(spec: Fields) -> tuple[Parameter, ...]:

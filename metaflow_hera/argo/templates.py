@@ -9,18 +9,19 @@ from dataclasses import replace
 from metaflow_hera.argo import fixed
 from metaflow_hera.argo.expressions import parse_depends, parse_duration, parse_when, unescape_dollars
 from metaflow_hera.argo.fields import Fields
+from metaflow_hera.argo.program import parse_command
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.naming import POD_DIR
 from metaflow_hera.plan.records import Claim, Container, Dag, EmptyDir, Retry, Steps, Task, Template, Volume
 from metaflow_hera.plan.text import PARAMETERS_AS_BASE64, Text, parse
 
 
-def read_template(template: object) -> Template:
-    """The DAG, Steps or Container behind a template of a manifest."""
+def read_template(template: object, program: str) -> Template:
+    """The DAG, Steps or Container behind a template of a manifest, whose commands may refer to *program*."""
     name = template.get("name") if isinstance(template, Mapping) else None
     with Fields(template, f"template {name!r}") as fields:
         if "container" in fields:
-            return _container(fields)
+            return _container(fields, program)
         if "dag" in fields:
             return _dag(fields)
         if "steps" in fields:
@@ -83,7 +84,7 @@ def _names(inputs: Fields) -> tuple[str, ...]:
 # --- containers -----------------------------------------------------------------------------------------------------
 
 
-def _container(fields: Fields) -> Container:
+def _container(fields: Fields, program: str) -> Container:
     volumes = _volumes(fields)
     with fields.inner("inputs") as inputs:
         names, parameters_file = _names(inputs), _parameters_file(inputs)
@@ -95,7 +96,7 @@ def _container(fields: Fields) -> Container:
         return Container(
             name=fields.text("name"),
             image=container.text("image"),
-            command=tuple(unescape_dollars(str(word)) for word in container.items("command")),
+            command=parse_command([str(word) for word in container.items("command")], program),
             args=tuple(parse(unescape_dollars(str(word))) for word in container.items("args")),
             inputs=names,
             outputs=_outputs(fields),

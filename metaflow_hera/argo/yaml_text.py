@@ -15,7 +15,10 @@ _WORDS = re.compile(r"(?:y|yes|n|no|on|off|true|false|null|nan|inf|~)\Z", re.IGN
 _PLAIN = re.compile(r"[A-Za-z_/][-A-Za-z0-9_./]*\Z", re.ASCII)
 _BLOCK = re.compile(r"[^\s][^\r\x85\u2028\u2029\ufeff\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]*\Z")
 
-_FIRST = ("apiVersion", "kind", "name", "namespace", "metadata", "spec", "template", "entrypoint", "image", "command")
+_FIRST = (
+    *("apiVersion", "kind", "name", "namespace", "metadata", "spec"),
+    *("entrypoint", "arguments", "workflowMetadata", "template", "image", "command"),
+)
 """Keys that a reader looks for come first."""
 
 
