@@ -102,7 +102,7 @@ def _has_switch(graph: Graph) -> bool:
 
 
 def _place(graph: Graph, scope: Scope) -> str:
-    return f"the {_kind(graph, scope[-1])}" if scope else "none"
+    return f"the {_kind(graph, scope[-1])}" if scope else "no split"
 
 
 def _kind(graph: Graph, split: str) -> str:

@@ -77,7 +77,7 @@ def _defects(
         for text in (*_roles(methods, "start", "is_start"), *_roles(methods, "end", "is_end"))
     )
     for name, read in syntax.items():
-        texts = [*read.problems, *_placing(methods[name])]
+        texts = [*read.problems, *_placing(methods[name]), *_catching(flow_class, methods[name])]
         yield from (Problem(f"step {name!r} {text}", read.file, read.line) for text in texts)
     for name, method in unmarked_methods(flow_class):
         code = original(method).__code__
@@ -91,6 +91,9 @@ def _flow_defects(flow_class: type) -> Iterator[str]:
     for attribute in (*parameters_of(flow_class), *constants_of(flow_class)):
         if attribute in RESERVED:
             yield f"{attribute!r} is a name that every flow has already; rename the parameter or constant"
+    initialiser = next(vars(base)["__init__"] for base in flow_class.__mro__ if "__init__" in vars(base))
+    if isinstance(initialiser, FunctionType) and not _takes(initialiser, "use_cli"):
+        yield "its __init__ does not take use_cli; remove it, and set artifacts in the first step"
     for base in flow_class.__mro__:
         written = written_on(base)
         for spec in written:
@@ -104,12 +107,25 @@ def _flow_defects(flow_class: type) -> Iterator[str]:
         )
 
 
+def _takes(function: FunctionType, argument: str) -> bool:
+    code = function.__code__
+    return argument in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] or bool(code.co_flags & 0x08)
+
+
 def _roles(methods: Mapping[str, FunctionType], usual: str, mark: str) -> Iterator[str]:
     marked = [name for name, method in methods.items() if vars(method)[mark]]
     if len(marked) > 1:
         yield f"{', '.join(marked)} all have @step({usual}=True); only one step can be the {usual}"
     elif marked and usual in methods and marked != [usual]:
         yield f"{marked[0]!r} has @step({usual}=True), but there is a step {usual!r}; rename that, or remove the mark"
+
+
+def _catching(flow_class: type, method: FunctionType) -> Iterator[str]:
+    """What @catch names that cannot be an artifact."""
+    for spec in written_on(method):
+        variable = spec.attributes.get("var")
+        if spec.name == "catch" and isinstance(variable, str) and hasattr(flow_class, variable):
+            yield f"has @catch(var={variable!r}), but {variable!r} is something else of the flow; rename one"
 
 
 def _placing(method: FunctionType) -> Iterator[str]:

@@ -429,3 +429,20 @@ def test_decorators_of_with_are_added_to_steps_that_have_none_of_their_kind(tmp_
         "start": {"retry": {"times": 4}, "resources": {"cpu": 2}},
         "end": {"retry": {"times": 0}, "resources": {"cpu": 2}},
     }
+
+
+def test_what_cannot_be_an_artifact_cannot_be_caught_into(tmp_path: Path) -> None:
+    source = (
+        CORRECT.replace("    @step\n    def end", "    @catch(var='LIMIT')\n    @step\n    def end") + "    LIMIT = 3\n"
+    )
+
+    assert told(tmp_path, source) == [
+        "7: step 'end' has @catch(var='LIMIT'), but 'LIMIT' is something else of the flow; rename one"
+    ]
+
+
+def test_an_initialiser_that_tasks_cannot_call_is_told(tmp_path: Path) -> None:
+    assert told(tmp_path, CORRECT + "    def __init__(self):\n        super().__init__()\n") == [
+        "flow F: its __init__ does not take use_cli; remove it, and set artifacts in the first step"
+    ]
+    assert told(tmp_path, CORRECT + "    def __init__(self, use_cli=True):\n        super().__init__(use_cli)\n") == []
