@@ -113,8 +113,8 @@ class EmbeddedBackend:
 
     def runs(self, name: str | None = None) -> Iterator[RunStatus]:
         with self._state() as state:
-            stored = state.runs(name)
-        return (run_status(one, message=self._message(one)) for one in stored)
+            for stored in state.runs(name):
+                yield run_status(stored, message=self._message(stored))
 
     def watch(self, run: str) -> Iterator[RunStatus]:
         before: RunStatus | None = None

@@ -49,6 +49,9 @@ create view stored_deployments as
 create view stored_runs as
     select number, workflow, deployment, flow, text as manifest, parameters, created, started, finished, phase, message,
     is_terminated from runs join manifests using (digest);
+create view run_headers as
+    select number, workflow, deployment, flow, '' as manifest, parameters, created, started, finished, phase, message,
+    is_terminated from runs;
 create view unfinished_runs as select * from stored_runs where phase in ('Pending', 'Running');
 """
 
@@ -193,13 +196,10 @@ class State:
         rows = self._rows("select * from stored_runs where workflow = ?", workflow)
         return StoredRun.of(rows[0]) if rows else None
 
-    def runs(self, deployment: str | None = None) -> list[StoredRun]:
-        """The newest first."""
-        if deployment is None:
-            rows = self._rows("select * from stored_runs order by number desc")
-        else:
-            rows = self._rows("select * from stored_runs where deployment = ? order by number desc", deployment)
-        return list(map(StoredRun.of, rows))
+    def runs(self, deployment: str | None = None) -> Iterator[StoredRun]:
+        """The newest first, without their manifests."""
+        columns = "select * from run_headers where ?1 is null or deployment = ?1 order by number desc"
+        return map(StoredRun.of, self._execute(columns, deployment))
 
     def unfinished(self, above: int = 0) -> list[StoredRun]:
         """Those that came after the run of that number, the oldest first."""

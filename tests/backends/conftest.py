@@ -13,13 +13,12 @@ import pytest
 from metaflow_hera.backends import Backend
 from metaflow_hera.backends.embedded import EmbeddedBackend, stop_engine
 from metaflow_hera.errors import EngineError
-from metaflow_hera.settings import Settings, Source
+from metaflow_hera.settings import Settings
 
 
 @pytest.fixture
 def embedded_settings(tmp_path: Path) -> Iterator[Settings]:
-    values = {"data_dir": str(tmp_path / "data"), "backend": "embedded", "user": "tester"}
-    settings = Settings.resolve([Source("test", values)])
+    settings = Settings.load({"data_dir": str(tmp_path / "data"), "backend": "embedded"})
     yield settings
     with suppress(EngineError):  # of a database that a test broke
         stop_engine(settings)
