@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
+import boto3
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -140,7 +141,9 @@ class S3Store:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        session = boto3.session.Session()  # of its own: the default one is not made for threads
+        # In a container there is a default one, which has read all that a client is made of: that is half of the time.
+        # Else one of its own: the default one is not made for threads.
+        session = boto3.DEFAULT_SESSION or boto3.session.Session()
         return session.client(
             "s3", endpoint_url=self.endpoint_url or None, region_name=self.region or None, config=config
         )
