@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from metaflow_hera.errors import EngineError
+
 _PATIENCE = 2.0
 
 
@@ -45,12 +47,18 @@ class Home:
 
     def make(self) -> None:
         """Make what is missing of the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        ignored = self.data_dir / ".gitignore"
-        if not ignored.exists():
-            ignored.write_text("*\n")
-        with suppress(FileExistsError):
-            os.mkfifo(self.wake_fifo, 0o600)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            ignored = self.data_dir / ".gitignore"
+            if not ignored.exists():
+                ignored.write_text("*\n")
+            with suppress(FileExistsError):
+                os.mkfifo(self.wake_fifo, 0o600)
+        except OSError as error:
+            raise EngineError(
+                f"the data directory {self.data_dir} cannot be used: {error.strerror}; "
+                "choose another with MFHERA_DATA_DIR"
+            ) from error
 
     def wake(self) -> None:
         """Tell the engine, if there is one, that something is to do."""

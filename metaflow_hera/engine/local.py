@@ -62,7 +62,7 @@ class LocalEnd:
 def run_plan(plan: Plan, job: Job, *, run: str, workers: int, listener: Listener) -> LocalEnd:
     """Run a plan that was compiled for the run of this id, to its end; how it ended is in the store, too.
 
-    A retry comes at once, whatever its backoff. SIGINT and SIGTERM end the run, a second one without grace.
+    A retry comes at once, whatever its backoff. SIGINT, SIGTERM and SIGHUP end the run, a second one without grace.
     """
     warm(job)
     gc.collect()
@@ -102,7 +102,9 @@ def _signals() -> Iterator[_Alarm]:
     for descriptor in (source, writer):
         os.set_blocking(descriptor, False)
     alarm = _Alarm(source, [])
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # or nohup would be in vain
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, lambda number, _: alarm.came.append(number)) for number in numbers]
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:

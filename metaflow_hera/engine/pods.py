@@ -29,8 +29,6 @@ PODS_AT_ONCE: Final = max(4, 2 * (os.cpu_count() or 1))
 GRACE: Final = 30.0
 """Seconds from SIGTERM to SIGKILL, as in Kubernetes."""
 
-_SUPERVISOR = "supervisor"
-
 
 class PodState(Enum):
     """What a pod's folder tells."""
@@ -71,7 +69,7 @@ def start(folder: Path, pod: Pod, parameters: bytes, machine: Machine) -> None:
 
 def _argv(pod: Pod) -> tuple[str, ...]:
     first, *rest = pod.template.command
-    return (sys.executable if first == "python" else first, *rest, *pod.args)
+    return (sys.executable if first in ("python", "python3") else first, *rest, *pod.args)
 
 
 def _fork(command: Command) -> None:
@@ -83,7 +81,7 @@ def _fork(command: Command) -> None:
     if pid == 0:
         supervise(command, lock)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    (command.folder / _SUPERVISOR).write_text(str(pid))
+    os.pwrite(lock, str(pid).encode(), 0)
     os.close(lock)
 
 
@@ -110,7 +108,7 @@ def _is_locked(file: Path) -> bool:
 def terminate(folder: Path) -> None:
     """SIGTERM to the pod's processes, and SIGKILL if they do not end in time."""
     with suppress(FileNotFoundError, ValueError, ProcessLookupError):
-        pid = int((folder / _SUPERVISOR).read_text())
+        pid = int((folder / LOCK).read_text())
         if _is_locked(folder / LOCK):  # or else the number may be somebody else's by now
             os.kill(pid, signal.SIGTERM)
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import NoReturn
 
 LOCK, LOG, EXIT, WORK, PID = "lock", "log", "exit", "work", "pid"
-"""What lies in a pod's folder; WORK is the pod's own directory, PID the number of its command's process."""
+"""What lies in a pod's folder: WORK is the pod's own directory; LOCK holds the number of this process, PID that of the
+command's."""
 
-HIGHEST_DESCRIPTOR = 65_536
 HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -45,6 +45,7 @@ def supervise(command: Command, lock: int) -> NoReturn:
     """Run the command to its end in a process that was just forked with `HEARD` blocked, and exit."""
     try:
         os.setsid()
+        os.pwrite(lock, str(os.getpid()).encode(), 0)  # the engine does too, if it lives
         _keep_only(lock, command.folder / LOG)
         os.chdir(command.folder / WORK)
         _write_exit(command.folder, _run(command))
@@ -62,7 +63,7 @@ def _keep_only(lock: int, log: Path) -> None:
     for descriptor, place in ((null, 0), (output, 1), (output, 2)):
         os.dup2(descriptor, place)
     os.closerange(3, lock)
-    os.closerange(lock + 1, HIGHEST_DESCRIPTOR)
+    os.closerange(lock + 1, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
 
 
 def _run(command: Command) -> dict[str, object]:

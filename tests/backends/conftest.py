@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from metaflow_hera.backends import Backend
 from metaflow_hera.backends.embedded import EmbeddedBackend, stop_engine
+from metaflow_hera.engine.pods import kill_orphans
 from metaflow_hera.errors import EngineError
 from metaflow_hera.settings import Settings
 
@@ -22,9 +21,8 @@ def embedded_settings(tmp_path: Path) -> Iterator[Settings]:
     yield settings
     with suppress(EngineError):  # of a database that a test broke
         stop_engine(settings)
-    for file in (tmp_path / "data/engine/pods").glob("*/pid"):
-        with suppress(ProcessLookupError, ValueError):
-            os.killpg(int(file.read_text()), signal.SIGKILL)
+    for folder in (tmp_path / "data/engine/pods").glob("*"):
+        kill_orphans(folder)
 
 
 @pytest.fixture(params=["embedded"])

@@ -140,8 +140,8 @@ def test_a_pod_whose_supervisor_died_is_started_again_as_the_same_attempt_and_ne
     backend.deploy(wide(code(seen, "note('begin'); time.sleep(1); note('end')"), 1, retry=Retry(limit=2)))
     run = backend.trigger("wide", {})
     wait_for(lambda: noted(seen, "begin"))
-    [supervisor] = home_of(embedded_settings).pods.glob("*/supervisor")
-    os.kill(int(supervisor.read_text()), signal.SIGKILL)
+    [lock] = home_of(embedded_settings).pods.glob("*/lock")
+    os.kill(int(lock.read_text()), signal.SIGKILL)
     assert last(backend, run) is Phase.SUCCEEDED
     assert noted(seen, "begin") == {("0", "0"): 2}
     assert noted(seen, "end") == {("0", "0"): 1}

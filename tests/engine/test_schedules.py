@@ -1,0 +1,117 @@
+"""Schedules, with a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from engine_plans import chain, container, plan
+
+from metaflow_hera.engine.schedules import missed_firing, next_firing
+from metaflow_hera.engine.state import State
+from metaflow_hera.engine.timetable import STARTING_DEADLINE, Timetable
+from metaflow_hera.errors import BackendError
+from metaflow_hera.plan.records import Parameter, Plan, Schedule
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def at(*when: int, zone: ZoneInfo = BERLIN) -> float:
+    year, month, day, hour, minute = when
+    return datetime(year, month, day, hour, minute, tzinfo=zone).timestamp()
+
+
+def test_a_schedule_fires_in_its_own_time_zone() -> None:
+    schedule = Schedule(cron="0 10 * * *", timezone="Europe/Berlin")
+    assert next_firing(schedule, at(2026, 7, 1, 9, 59)) == at(2026, 7, 1, 10, 0)
+    assert next_firing(schedule, at(2026, 7, 1, 10, 0)) == at(2026, 7, 2, 10, 0)
+
+
+def test_clocks_that_change_do_not_move_a_schedule() -> None:
+    schedule = Schedule(cron="0 10 * * *", timezone="Europe/Berlin")
+    assert next_firing(schedule, at(2026, 3, 28, 10, 0)) == at(2026, 3, 29, 10, 0)
+    assert at(2026, 3, 29, 10, 0) - at(2026, 3, 28, 10, 0) == 23 * 3600
+
+
+def test_only_the_last_of_many_missed_firings_is_made_up_for() -> None:
+    every_minute = Schedule(cron="* * * * *")
+    assert missed_firing(every_minute, 0.0, 1_000_000_059.0, 3540) == 1_000_000_020.0
+
+
+def test_what_was_missed_too_long_ago_is_let_go() -> None:
+    daily = Schedule(cron="0 0 * * *")
+    assert missed_firing(daily, 0.0, 86_400.0 + 3540, 3540) == 86_400.0
+    assert missed_firing(daily, 0.0, 86_400.0 + 3541, 3540) is None
+
+
+def test_what_was_fired_is_not_fired_again() -> None:
+    hourly = Schedule(cron="0 * * * *")
+    assert missed_firing(hourly, 7200.0, 7260.0, 3540) is None
+
+
+@pytest.mark.parametrize(
+    "schedule", [Schedule(cron="nonsense"), Schedule(cron="61 * * * *"), Schedule(cron="* * * * *", timezone="Mars")]
+)
+def test_a_schedule_that_cannot_be_is_refused(schedule: Schedule) -> None:
+    with pytest.raises(BackendError, match=r"Mars|is no schedule"):
+        next_firing(schedule, 0.0)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    with closing(State.open(tmp_path / "state.sqlite3")) as opened:
+        yield opened
+
+
+def scheduled(cron: str) -> Plan:
+    made = plan(chain("a"), container("x"), parameters=(Parameter(name="alpha", value="0.5"),))
+    return replace(made, schedule=Schedule(cron=cron))
+
+
+def fired(state: State) -> list[str]:
+    return [run.workflow for run in state.runs()][::-1]
+
+
+def test_a_deployment_fires_each_time_once_with_its_defaults(state: State) -> None:
+    plans = {"v1": scheduled("*/10 * * * *")}
+    state.deploy("wf", "v1", 0.0)
+    timetable = Timetable(state, plans.__getitem__)
+    assert timetable.fire(30.0) == 600.0
+    assert fired(state) == []
+    assert timetable.fire(600.0) == 1200.0
+    assert timetable.fire(601.0) == 1200.0
+    assert fired(state) == ["wf-600"]
+    [run] = state.unfinished()
+    assert (run.parameters, run.manifest, run.deployment) == ({"alpha": "0.5"}, "v1", "wf")
+
+
+def test_an_engine_that_was_away_makes_up_for_one_firing(state: State) -> None:
+    plans = {"v1": scheduled("*/10 * * * *")}
+    state.deploy("wf", "v1", 0.0)
+    Timetable(state, plans.__getitem__).fire(600.0)
+    Timetable(state, plans.__getitem__).fire(6001.0)
+    assert fired(state) == ["wf-600", "wf-6000"]
+    Timetable(state, plans.__getitem__).fire(6600.0 + STARTING_DEADLINE - 1)
+    assert fired(state)[2:] == ["wf-9600"]
+
+
+def test_a_new_version_has_its_own_schedule_from_when_it_was_deployed(state: State) -> None:
+    plans = {"v1": scheduled("*/10 * * * *"), "v2": scheduled("5 * * * *"), "v3": replace(scheduled(""), schedule=None)}
+    timetable = Timetable(state, plans.__getitem__)
+    state.deploy("wf", "v1", 0.0)
+    timetable.fire(1.0)
+    state.deploy("wf", "v2", 590.0)
+    assert timetable.fire(601.0) == 3900.0
+    assert fired(state) == []
+    assert not timetable.is_empty
+    state.deploy("wf", "v3", 700.0)
+    assert timetable.fire(4000.0) is None
+    assert timetable.is_empty
+    state.delete("wf")
+    assert timetable.fire(8000.0) is None
+    assert fired(state) == []
