@@ -1,7 +1,7 @@
 """The program that all containers of a flow start with, written once per manifest instead of once per step.
 
-It lies in an annotation of the Workflow, and Argo puts it into each command: there would be kilobytes per step otherwise, in an
-object that is written to etcd with every change of a run.
+It lies in an annotation of the Workflow, and Argo puts it into each command. Kilobytes per step would be too much for
+an object that is written to etcd with every change of a run.
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ import crds
 import pytest
 from argo_rules import Argo, Decisions, Run, expected, heads
 from flow_graphs import One, Sequence, flows, graph_of
+from graph_strategies import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaflow_hera.argo import yaml_text
 from metaflow_hera.argo.manifest import from_manifests, manifests
-from metaflow_hera.graph.model import DecoratorSpec
+from metaflow_hera.graph.model import DecoratorSpec, Graph
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Parameter, Plan, Schedule
 
@@ -110,6 +111,14 @@ def test_a_plan_survives_hera_json_and_yaml(plan: Plan) -> None:
     documents = manifests(plan)
     assert from_manifests(documents) == plan
     assert from_manifests(json.loads(json.dumps(documents))) == plan
+    assert from_manifests(yaml_text.load(yaml_text.dump(documents))) == plan
+
+
+@slowly
+@given(graphs(decorated=False))
+def test_a_flow_that_passes_the_check_compiles_and_survives_the_way_back(graph: Graph) -> None:
+    plan = compile_plan(graph, options())
+    documents = manifests(plan)
     assert from_manifests(yaml_text.load(yaml_text.dump(documents))) == plan
 
 
