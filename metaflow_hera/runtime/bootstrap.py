@@ -26,7 +26,7 @@ def fetch():
     try:
         import boto3
     except ImportError:
-        pip = "-m pip install -q --disable-pip-version-check boto3 -t".split()
+        pip = "-m pip install -q --disable-pip-version-check --root-user-action=ignore boto3 -t".split()
         os.spawnv(os.P_WAIT, sys.executable, [sys.executable, *pip, pod + "/site"])
         sys.path.append(pod + "/site")
         import boto3

@@ -26,7 +26,7 @@ from metaflow_hera.records.tasks import Claimed
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.beginning import begin_run
 from metaflow_hera.runtime.catching import Catching
-from metaflow_hera.runtime.failures import failure_of, is_ours
+from metaflow_hera.runtime.failures import failure_of, told
 from metaflow_hera.runtime.inputs import Place
 from metaflow_hera.runtime.interruption import interruptible
 from metaflow_hera.runtime.saving import save_what_can_be
@@ -265,5 +265,5 @@ class _Attempt:
 def _told(error: BaseException) -> Failure:
     """*error* as text, after the user saw it."""
     failure = failure_of(error)
-    sys.stderr.write(f"{failure.text}\n" if is_ours(error) else failure.traceback)
+    sys.stderr.write(told(error, failure))
     return failure

@@ -10,7 +10,9 @@ from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.records.task import Failure
 from metaflow_hera.records.values import type_name
 
-_OWN = "metaflow_hera."
+_RUNNERS = frozenset({"metaflow_hera.runtime.execution"})
+# functools is between two of ours.
+_NOT_OF_THE_USER = ("metaflow_hera.", "functools")
 
 
 class TimeoutException(MetaflowHeraError):  # noqa: N818  (the peer's name, which flows know)
@@ -46,18 +48,32 @@ def failure_of(error: BaseException) -> Failure:
     """*error* as text, its traceback from the user's code on."""
     import traceback  # only where something went wrong
 
-    place = _of_the_user(error.__traceback__)
+    place = next((place for place in _places(error) if _is_of_the_user(place)), None)
     lines = traceback.format_exception(type(error), error, place)
     known_as = getattr(type(error), "known_as", None) or type_name(type(error))
     return Failure(type=known_as, text=str(error), traceback="".join(lines))
 
 
-def is_ours(error: BaseException) -> bool:
-    """Whether *error* is a message of ours, which says all there is to say without a traceback."""
-    return isinstance(error, MetaflowHeraError) and _of_the_user(error.__traceback__) is None
+def told(error: BaseException, failure: Failure) -> str:
+    """What a person is shown of *error*: our own messages say all there is to say, but for the user's line."""
+    places = _places(error)
+    if not isinstance(error, MetaflowHeraError) or (places and _is_of_the_user(places[-1])):
+        return failure.traceback
+    lines = [place for place in places if _is_of_the_user(place)]
+    where = f"{lines[-1].tb_frame.f_code.co_filename}:{lines[-1].tb_lineno}: " if lines else ""
+    return f"{where}{failure.text}\n"
 
 
-def _of_the_user(place: TracebackType | None) -> TracebackType | None:
-    while place is not None and place.tb_frame.f_globals.get("__name__", "").startswith(_OWN):
+def _places(error: BaseException) -> list[TracebackType]:
+    """The steps of the traceback, the innermost last, without what ran the user's code."""
+    places = []
+    place = error.__traceback__
+    while place is not None:
+        places.append(place)
         place = place.tb_next
-    return place
+    starts = [number for number, place in enumerate(places) if place.tb_frame.f_globals.get("__name__") in _RUNNERS]
+    return places[starts[-1] + 1 :] if starts else places
+
+
+def _is_of_the_user(place: TracebackType) -> bool:
+    return not place.tb_frame.f_globals.get("__name__", "").startswith(_NOT_OF_THE_USER)

@@ -25,17 +25,9 @@ class _Installer:
             return None
         import subprocess  # only here
 
-        pip = (
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--target",
-            self._folder,
-        )
-        if subprocess.run((*pip, name), check=False).returncode != 0:
+        quietly = ("--quiet", "--disable-pip-version-check", "--root-user-action=ignore")
+        pip = [sys.executable, "-m", "pip", "install", *quietly, "--target", self._folder, name]
+        if subprocess.run(pip, check=False).returncode != 0:
             return None
         sys.path.append(self._folder)
         importlib.invalidate_caches()

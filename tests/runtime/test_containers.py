@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,8 @@ def test_an_empty_foreach_fails_in_the_splitting_step(directory_store: Store, tm
     deployment = deploy(directory_store, tmp_path, FOREACH.replace('["a", "b", "c"]', "[]"), helper="")
     done = deployment.run("start")
     assert (done.code, done.splits) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "code/flow.py:" in done.stderr
     assert "'xs'" in done.stderr
 
 
@@ -235,6 +238,7 @@ def test_a_missing_parent_is_named(directory_store: Store, tmp_path: Path) -> No
     deployment = deploy(directory_store, tmp_path, steps())
     done = deployment.run("end")
     assert done.code == 1
+    assert len(done.stderr.splitlines()) == 1
     assert "start/0" in done.stderr
     assert deployment.record("end").status is TaskStatus.FAILED
 
@@ -320,3 +324,96 @@ def test_the_runtime_has_a_command_line_of_its_own() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("metaflow_hera: expected 'task'")
+
+
+def test_a_package_that_only_some_values_need_is_installed_when_one_does(
+    directory_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with zipfile.ZipFile(wheels / "cloudpickle-9.9-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("cloudpickle.py", "import pickle\ndef dumps(value, **_): return pickle.dumps('by value')\n")
+        wheel.writestr("cloudpickle-9.9.dist-info/METADATA", "Metadata-Version: 2.1\nName: cloudpickle\nVersion: 9.9\n")
+        wheel.writestr("cloudpickle-9.9.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("cloudpickle-9.9.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    without = "sys.path[:] = [folder for folder in sys.path if not os.path.isdir(folder + '/cloudpickle')]\n"
+    deployment = deploy(directory_store, tmp_path, steps("self.function = lambda: 1"))
+    done = deployment.end(deployment.begin(deployment.command("start"), before=without))
+    assert done.code == 0, done.stderr
+    assert deployment.artifact("start", "function") == "by value"
+
+
+def test_a_switch_goes_to_the_branch_it_chose_and_comes_together_again(directory_store: Store, tmp_path: Path) -> None:
+    source = """
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.kind = "b"
+        self.next({"a": self.a, "b": self.b}, condition="kind")
+
+    @step
+    def a(self):
+        self.next(self.end)
+
+    @step
+    def b(self):
+        self.x = 1
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.seen = self.x
+"""
+    deployment = deploy(directory_store, tmp_path, source)
+    assert deployment.run("start").next == "b"
+    assert deployment.run("b").code == 0
+    assert deployment.run("end").code == 0
+    assert deployment.record("end").parents == ("b/0/0",)
+
+
+def test_tasks_of_nested_foreaches_find_their_own_parents(directory_store: Store, tmp_path: Path) -> None:
+    source = """
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.outer = "ab"
+        self.next(self.middle, foreach="outer")
+
+    @step
+    def middle(self):
+        self.inner = range(self.index + 1)
+        self.letter = self.input
+        self.next(self.leaf, foreach="inner")
+
+    @step
+    def leaf(self):
+        self.told = [item for _, _, item in self.foreach_stack()], [count for _, count, _ in self.foreach_stack()]
+        self.next(self.inner_join)
+
+    @step
+    def inner_join(self, inputs):
+        self.told = [i.told for i in inputs]
+        self.mine = self.index, self.input
+        self.merge_artifacts(inputs, include=["letter"])
+        self.next(self.outer_join)
+
+    @step
+    def outer_join(self, inputs):
+        self.told = [(i.letter, i.mine, i.told) for i in inputs]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+    deployment = deploy(directory_store, tmp_path, source)
+    order = ["start/0", "middle/0", "middle/1", "leaf/0.0", "leaf/1.0", "leaf/1.1", "inner_join/0", "inner_join/1"]
+    for task in (*order, "outer_join/0", "end/0"):
+        done = deployment.run(*task.split("/"))
+        assert done.code == 0, done.stderr
+    assert deployment.artifact("end", "told") == [
+        ("a", (0, "a"), [(["a", 0], [2, 1])]),
+        ("b", (1, "b"), [(["b", 0], [2, 2]), (["b", 1], [2, 2])]),
+    ]
