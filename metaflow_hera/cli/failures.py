@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from metaflow_hera.cli.output import tell
-from metaflow_hera.deploy.runs import FailedTask, failed_tasks
+from metaflow_hera.deploy.recorded import FailedTask, failed_tasks
 from metaflow_hera.settings import Settings
 
 SHOWN = 10

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from metaflow_hera.cli.failures import print_failures
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -109,6 +108,8 @@ def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool) -> None:
     else:
         click.echo(ready.pathspec)
     if end.phase is not Phase.SUCCEEDED:
+        from metaflow_hera.cli.failures import print_failures  # for runs that fail only
+
         print_failures(ready.flow.name, ready.run_id, "", ready.settings)
         click.get_current_context().exit(SIGNALLED + end.signal if end.signal else 1)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from metaflow_hera.backends.parameters import completed
 from metaflow_hera.deploy.source import CheckedFlow
-from metaflow_hera.errors import ParameterError
 from metaflow_hera.flow.parameters import NONE, JSONType, Parameter, resolve_defaults
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan import records as plan_records
@@ -72,20 +70,3 @@ def _named_text(parameter: Parameter | None, name: str, value: object) -> tuple[
     if parameter is None:
         return name, str(value)
     return parameter.name, parameter.to_text(parameter.value_of(value))
-
-
-def check_texts(plan: Plan, texts: Mapping[str, str]) -> None:
-    """`ParameterError` with everything that is wrong with what is given for a run."""
-    declared = {parameter.name: parameter for parameter in parameters_of_plan(plan)}
-    problems: list[str] = []
-    try:
-        completed(plan, texts)
-    except ParameterError as error:
-        problems.append(str(error))
-    for name in texts.keys() & declared.keys():
-        try:
-            declared[name].from_text(texts[name])
-        except ParameterError as error:
-            problems.append(str(error))
-    if problems:
-        raise ParameterError("\n".join(problems))

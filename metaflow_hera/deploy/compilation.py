@@ -11,8 +11,9 @@ from metaflow_hera.deploy.arguments import describe_parameters, plan_parameters
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.flow.decorators import flow_decorators, schedule
+from metaflow_hera.flow.source import source_of
 from metaflow_hera.naming import Annotations, deployment_name, merged
-from metaflow_hera.package import CodePackage, build
+from metaflow_hera.package import CodePackage, NotebookSource, build
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.runtime.bootstrap import COMMAND
@@ -38,7 +39,7 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     """Evaluate deploy-time functions, package the code and compile; nothing is written."""
     name = deployment_name(flow.name, choices.name)
     store = open_store(settings.datastore, settings)
-    package = build(flow.source, settings.suffixes_of_packages, exclude=own_folders(settings))
+    package = build(_source(flow), settings.suffixes_of_packages, exclude=own_folders(settings))
     options = CompileOptions(
         name=name,
         file=package.flow_file,
@@ -62,6 +63,12 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     plan = compile_plan(flow.graph, options)
     plan = replace(plan, annotations=merged(plan.annotations, {Annotations.VERSION: version_of(plan)}))
     return Compiled(flow=flow, plan=plan, package=package, store=store)
+
+
+def _source(flow: CheckedFlow) -> Path | NotebookSource:
+    if flow.file:
+        return flow.file
+    return NotebookSource(file=flow.file_name, text=source_of(flow.flow_class).text, folder=Path.cwd())
 
 
 def own_folders(settings: Settings) -> tuple[Path, ...]:

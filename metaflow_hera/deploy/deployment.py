@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from metaflow_hera.backends import Backend, RunStatus
 from metaflow_hera.backends import Deployment as BackendDeployment
 from metaflow_hera.backends.open import open_backend
+from metaflow_hera.backends.parameters import completed
 from metaflow_hera.client import Run
-from metaflow_hera.deploy.arguments import check_texts, parameters_of_plan, to_texts
+from metaflow_hera.deploy.arguments import parameters_of_plan, to_texts
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
 from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.source import FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
-from metaflow_hera.errors import BackendError, NotDeployedError, RunFailedError
+from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, RunFailedError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.naming import Annotations, merged
 from metaflow_hera.package import upload
@@ -69,7 +70,7 @@ class Deployed:
 
     def trigger_texts(self, parameters: Mapping[str, str]) -> TriggeredRun:
         """Start a run; parameters as a person would type them."""
-        check_texts(self.plan, parameters)
+        _check_texts(self.plan, parameters)
         run = self.backend.trigger(self.name, parameters)
         return TriggeredRun(run_id=run, flow=self.flow, backend=self.backend, settings=self.settings)
 
@@ -190,3 +191,20 @@ def _replaced(backend: Backend, compiled: Compiled) -> str | None:
 
 def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> Deployed:
     return Deployed(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
+
+
+def _check_texts(plan: Plan, texts: Mapping[str, str]) -> None:
+    """`ParameterError` with everything that is wrong with what is given for a run."""
+    declared = {parameter.name: parameter for parameter in parameters_of_plan(plan)}
+    problems: list[str] = []
+    try:
+        completed(plan, texts)
+    except ParameterError as error:
+        problems.append(str(error))
+    for name in texts.keys() & declared.keys():
+        try:
+            declared[name].from_text(texts[name])
+        except ParameterError as error:
+            problems.append(str(error))
+    if problems:
+        raise ParameterError("\n".join(problems))

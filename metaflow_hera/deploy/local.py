@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from metaflow_hera.client import Run
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.arguments import default_texts, to_texts
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
@@ -26,6 +25,9 @@ from metaflow_hera.records.run import EndRecord
 from metaflow_hera.runtime.bootstrap import COMMAND
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
+
+if TYPE_CHECKING:
+    from metaflow_hera.client import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def prepare_run(
     run = local_run_id()
     options = CompileOptions(
         name="",
-        file=_file_name(flow),
+        file=flow.file_name,
         store=store.uri,
         image=settings.image,
         command=COMMAND,
@@ -120,6 +122,8 @@ def run(
     choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
     ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
     ready.until_its_end(Unheard())
+    from metaflow_hera.client import Run  # 20 ms that `mfhera run` need not pay
+
     return Run(ready.pathspec, store=ready.store, namespace_check=False)
 
 
@@ -152,8 +156,3 @@ class _Limited:
             raise RunFailedError(
                 f"step {command.step!r}: its foreach has {splits} items, and --max-num-splits allows {self._limit}"
             )
-
-
-def _file_name(flow: CheckedFlow) -> str:
-    source = flow.source
-    return source.name if isinstance(source, Path) else source.file

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from metaflow_hera.deploy.runs import locate, open_records, status, step_ranks
+from metaflow_hera.deploy.recorded import open_records, step_ranks
+from metaflow_hera.deploy.runs import locate, status
 from metaflow_hera.errors import UnknownRunError
 from metaflow_hera.naming import RunKeys
 from metaflow_hera.records.logs import STDERR, STDOUT

@@ -10,12 +10,11 @@ from metaflow_hera.errors import FlowError, Problem
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter, parameters_of
-from metaflow_hera.flow.source import source_of
+from metaflow_hera.flow.source import file_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.check import check
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
-from metaflow_hera.package import NotebookSource
 
 FlowLike = str | Path | type[FlowSpec]
 """A file, ``file.py:Name``, or a class."""
@@ -38,12 +37,15 @@ class CheckedFlow:
         return tuple(parameters_of(self.flow_class).values())
 
     @property
-    def source(self) -> Path | NotebookSource:
-        """What the code package is built of: the flow's file, or the text of its notebook's cell."""
-        file, text = source_of(self.flow_class)
-        if Path(file).is_file():
-            return Path(file).resolve()
-        return NotebookSource(file=f"{self.name.lower()}.py", text=text, folder=Path.cwd())
+    def file(self) -> Path | None:
+        """Where the flow stands; None for one of a notebook or a shell."""
+        file = file_of(self.flow_class)
+        return Path(file).resolve() if file and Path(file).is_file() else None
+
+    @property
+    def file_name(self) -> str:
+        """Its name in a code package."""
+        return self.file.name if self.file else f"{self.name.lower()}.py"
 
 
 def check_flow(flow: FlowLike, *, name: str | None = None, with_: Sequence[str] = ()) -> CheckedFlow:
