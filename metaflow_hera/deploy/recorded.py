@@ -1,0 +1,125 @@
+"""Runs as their records tell, whoever ran them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from metaflow_hera.backends import NodeStatus, Phase, RunStatus
+from metaflow_hera.errors import UnknownRunError
+from metaflow_hera.graph.model import from_json
+from metaflow_hera.naming import RunKeys, pathspec
+from metaflow_hera.records import runs as run_records
+from metaflow_hera.records import tasks
+from metaflow_hera.records.run import EndRecord, RunRecord
+from metaflow_hera.records.task import Claim, Failure, TaskRecord, TaskStatus
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store, open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedTask:
+    """A task that did not succeed in any attempt, and what its last attempt left."""
+
+    pathspec: str
+    attempts: int
+    failure: Failure | None
+
+
+def open_records(settings: Settings) -> Store:
+    return open_store(settings.datastore, settings)
+
+
+def failed_tasks(flow: str, run: str, settings: Settings) -> list[FailedTask]:
+    """The tasks of a run that failed for good, in the order of its steps."""
+    store = open_records(settings)
+    found = []
+    for step, path, attempts in _unfinished(store, RunKeys(flow, run)):
+        last = attempts[-1][2]
+        if last is not None and last.status is TaskStatus.FAILED:
+            place = pathspec(flow, run, step, path)
+            found.append(FailedTask(pathspec=place, attempts=len(attempts), failure=last.failure))
+    return found
+
+
+def step_ranks(store: Store, keys: RunKeys) -> dict[str, int]:
+    """The place of each step in the order of the run's graph; empty for a run that has not begun."""
+    record = run_records.read(store, keys.flow, keys.run)
+    order = from_json(record.graph).order if record is not None and record.graph else ()
+    return {step: rank for rank, step in enumerate(order)}
+
+
+def _steps(store: Store, keys: RunKeys) -> list[str]:
+    """The steps that began, in the order of the graph."""
+    ranks = step_ranks(store, keys)
+    return sorted(tasks.steps(store, keys), key=lambda step: ranks.get(step, len(ranks)))
+
+
+Attempts = list[tuple[int, Claim, TaskRecord | None]]
+
+
+def _unfinished(store: Store, keys: RunKeys) -> Iterator[tuple[str, str, Attempts]]:
+    for step in _steps(store, keys):
+        paths = tasks.paths(store, keys, step)
+        for path, record in zip(paths, tasks.find_all(store, keys, step, paths), strict=True):
+            if record is None:
+                yield step, path, tasks.attempts(store, keys, step, path)
+
+
+def brief_status(record: RunRecord, end: EndRecord | None) -> RunStatus:
+    began = datetime.fromtimestamp(record.created, UTC)
+    return RunStatus(
+        run=record.run,
+        deployment=record.deployment,
+        flow=record.flow,
+        phase=Phase(end.status) if end else Phase.RUNNING,
+        message=end.message if end else "",
+        created=began,
+        started=began,
+        finished=datetime.fromtimestamp(end.finished, UTC) if end else None,
+    )
+
+
+def recorded_status(store: Store, flow: str, run: str) -> RunStatus:
+    record = run_records.read(store, flow, run)
+    if record is None:
+        raise UnknownRunError(f"there is no run {flow}/{run} in {store.uri}; `mfhera runs {flow}` shows those that are")
+    keys = RunKeys(flow, run)
+    nodes = tuple(_nodes(store, keys))
+    return replace(brief_status(record, run_records.read_end(store, flow, run)), nodes=nodes)
+
+
+def _nodes(store: Store, keys: RunKeys) -> Iterator[NodeStatus]:
+    for step in _steps(store, keys):
+        paths = tasks.paths(store, keys, step)
+        for path, record in zip(paths, tasks.find_all(store, keys, step, paths), strict=True):
+            yield _done(record) if record else _open(step, path, tasks.attempts(store, keys, step, path))
+
+
+def _done(record: TaskRecord) -> NodeStatus:
+    return NodeStatus(
+        name=f"{record.step}/{record.path}",
+        step=record.step,
+        path=record.path,
+        phase=Phase.SUCCEEDED,
+        attempts=record.attempt + 1,
+        started=datetime.fromtimestamp(record.started, UTC),
+        finished=datetime.fromtimestamp(record.finished, UTC),
+    )
+
+
+def _open(step: str, path: str, attempts: Attempts) -> NodeStatus:
+    """A task that has not succeeded: it runs, or its last attempt failed."""
+    record = attempts[-1][2] if attempts else None
+    failure = record.failure if record else None
+    return NodeStatus(
+        name=f"{step}/{path}",
+        step=step,
+        path=path,
+        phase=Phase.FAILED if record else Phase.RUNNING,
+        attempts=len(attempts),
+        message=f"{failure.type}: {failure.text}" if failure else "",
+        started=datetime.fromtimestamp(attempts[0][1].started, UTC) if attempts else None,
+        finished=datetime.fromtimestamp(record.finished, UTC) if record else None,
+    )
