@@ -54,7 +54,7 @@ def examples(session: nox.Session) -> None:
 def golden(session: nox.Session) -> None:
     """Write the manifests of the examples anew; review the difference like code."""
     install(session)
-    session.run("python", "examples/golden.py")
+    session.run("python", "tests/goldens.py")
 
 
 @nox.session

@@ -100,9 +100,12 @@ class Settings:
     def secrets_of_pods(self) -> tuple[str, ...]:
         return _listed(self.pod_secrets)
 
-    @property
-    def suffixes_of_packages(self) -> tuple[str, ...]:
-        return (".py", *_listed(self.package_suffixes))
+    def suffixes_of_packages(self, folder: Path) -> tuple[str, ...]:
+        """What the code package of a flow in *folder* holds; where nothing is set, the folder's own project says."""
+        suffixes = self.package_suffixes
+        for source in () if suffixes else _project_sources(folder):
+            suffixes = source.values.get("package_suffixes", "")
+        return (".py", *_listed(suffixes))
 
 
 def variable(name: str) -> str:
@@ -163,12 +166,17 @@ def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
         yield Source(root, _absolute({"datastore": environ[root]}, cwd))
 
 
-def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
-    for folder in (cwd, *cwd.parents):
+def _project_sources(start: Path) -> Iterator[Source]:
+    """The table in the nearest pyproject.toml at or above a folder, if there is one."""
+    for folder in (start, *start.parents):
         if (file := folder / "pyproject.toml").is_file():
             tools = _toml(file).get("tool", {}) if b"mfhera" in _content(file) else {}
             yield Source(str(file), _texts(tools.get("mfhera", {}), file))
             break
+
+
+def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
+    yield from _project_sources(cwd)
     own = user_config_file(environ)
     if own is not None and own.is_file():
         yield Source(str(own), _texts(_toml(own), own))

@@ -30,7 +30,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("MFHERA_", "METAFLOW_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    folder = tmp_path / "work"
+    folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
@@ -191,7 +191,15 @@ def test_a_description_has_every_setting_once_and_never_shows_a_token(monkeypatc
 def test_lists_are_separated_by_commas() -> None:
     settings = Settings.load({"pod_secrets": "a, b,,c", "package_suffixes": ".csv,.json"})
     assert settings.secrets_of_pods == ("a", "b", "c")
-    assert settings.suffixes_of_packages == (".py", ".csv", ".json")
+    assert settings.suffixes_of_packages(Path.cwd()) == (".py", ".csv", ".json")
+
+
+def test_what_a_package_holds_is_said_where_the_flow_lies_unless_it_is_said_here(tmp_path: Path) -> None:
+    write(tmp_path / "project" / "pyproject.toml", '[tool.mfhera]\npackage-suffixes = ".csv"')
+    folder = tmp_path / "project" / "flows"
+    assert Settings.load().suffixes_of_packages(folder) == (".py", ".csv")
+    assert Settings.load({"package_suffixes": ".txt"}).suffixes_of_packages(folder) == (".py", ".txt")
+    assert Settings.load().suffixes_of_packages(tmp_path) == (".py",)
 
 
 def test_the_first_source_that_has_a_value_gives_it() -> None:

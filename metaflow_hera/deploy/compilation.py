@@ -39,7 +39,9 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     """Evaluate deploy-time functions, package the code and compile; nothing is written."""
     name = deployment_name(flow.name, choices.name)
     store = open_store(settings.datastore, settings)
-    package = build(_source(flow), settings.suffixes_of_packages, exclude=own_folders(settings))
+    source = _source(flow)
+    folder = source.parent if isinstance(source, Path) else source.folder
+    package = build(source, settings.suffixes_of_packages(folder), exclude=own_folders(settings))
     options = CompileOptions(
         name=name,
         file=package.flow_file,
