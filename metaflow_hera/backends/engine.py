@@ -20,10 +20,13 @@ def read_plan(manifest: str) -> Plan:
     return from_manifests(json.loads(manifest))
 
 
-def main(data_dir: str, limits: Limits | None = None) -> None:
-    """Be the engine of a data directory; returns when there is nothing to do, or another engine is there."""
+def main(data_dir: str, reservation: int) -> None:
+    """Be the engine of a data directory; returns when there is nothing to do, or another engine is there.
+
+    *reservation* is the open file by which others know that an engine is starting.
+    """
     with suppress(PermissionError):  # we lead a session already
         os.setsid()
     os.chdir(data_dir)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
-    serve(Home(Path(data_dir)), read_plan, limits or Limits())
+    serve(Home(Path(data_dir)), read_plan, Limits(), lambda: os.close(reservation))

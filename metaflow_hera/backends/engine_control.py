@@ -26,7 +26,7 @@ _PROGRAM = """\
 import sys
 sys.path.append(sys.argv[1])
 from metaflow_hera.backends.engine import main
-main(sys.argv[2])
+main(sys.argv[2], int(sys.argv[3]))
 """
 
 
@@ -65,6 +65,7 @@ def start_engine(settings: Settings) -> EngineStatus:
 def stop_engine(settings: Settings) -> EngineStatus:
     """End the engine, if one runs; pods that run go on to their end, and the next engine takes up their runs."""
     home = home_of(settings)
+    _becomes(lambda: not home.is_starting)
     pid = home.engine_pid()
     if pid is not None:
         with suppress(ProcessLookupError):
@@ -75,16 +76,20 @@ def stop_engine(settings: Settings) -> EngineStatus:
 
 
 def launch(home: Home) -> None:
-    """Start an engine unless one runs; one too many ends by itself."""
+    """Start an engine unless one runs, or is about to."""
     if home.engine_pid() is not None:
         home.wake()
         return
     home.make()
+    reservation = home.reserve_start()
+    if reservation is None:
+        return
+    os.set_inheritable(reservation, True)
     output = (os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.posix_spawn(
         sys.executable,
         # Neither the working directory nor a script's folder belongs on the engine's path.
-        (sys.executable, "-P", "-c", _PROGRAM, str(_ROOT), str(home.data_dir)),
+        (sys.executable, "-P", "-c", _PROGRAM, str(_ROOT), str(home.data_dir), str(reservation)),
         environment(),
         file_actions=(
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -93,6 +98,7 @@ def launch(home: Home) -> None:
         ),
         setpgroup=0,
     )
+    os.close(reservation)
 
 
 def _becomes(true: Callable[[], bool]) -> bool:

@@ -53,8 +53,8 @@ class Engine:
     def __init__(
         self, home: Home, state: State, read_plan: Callable[[str], Plan], limits: Limits | None = None
     ) -> None:
+        self.state = state
         self._limits = limits or Limits()
-        self._state = state
         self._read_plan = read_plan
         self._timetable = Timetable(state, read_plan)
         self._place = Place(
@@ -67,7 +67,7 @@ class Engine:
         """Do all that can be done at this moment; return when there will be something to do without being woken."""
         due = self._timetable.fire(now)
         self._take_up_new(now)
-        for number in self._state.to_terminate() & self._runs.keys():
+        for number in self.state.to_terminate() & self._runs.keys():
             self._runs[number].terminate(now)
         for run in self._runs.values():
             run.collect(now)
@@ -85,7 +85,7 @@ class Engine:
         return not self._runs and self._timetable.is_empty
 
     def _take_up_new(self, now: float) -> None:
-        for stored in self._state.unfinished(self._newest):
+        for stored in self.state.unfinished(self._newest):
             self._newest = stored.number
             try:
                 run = LiveRun.take_up(stored, self._read_plan(stored.manifest), self._place, now)
@@ -97,7 +97,7 @@ class Engine:
 
     def _give_up(self, stored: StoredRun, error: MetaflowHeraError, now: float) -> None:
         logger.error("run %s cannot go on: %s", stored.workflow, error)
-        self._state.end_run(stored.number, Phase.ERROR, error.message, now)
+        self.state.end_run(stored.number, Phase.ERROR, error.message, now)
 
     def _start_pods(self, now: float) -> None:
         """Let the runs start pods in turn, as many as the machine may have."""
@@ -110,8 +110,13 @@ class Engine:
             waiting = [run for run in waiting if run.can_start]
 
 
-def serve(home: Home, read_plan: Callable[[str], Plan], limits: Limits) -> None:
-    """Be the engine of *home* until there is nothing to do, or SIGTERM; at once if there is one already."""
+def serve(
+    home: Home, read_plan: Callable[[str], Plan], limits: Limits, on_start: Callable[[], None] = lambda: None
+) -> None:
+    """Be the engine of *home* until there is nothing to do, or SIGTERM; not at all if there is one already.
+
+    *on_start* is called once, when it is clear which of the two.
+    """
     home.make()
     alarm, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -122,22 +127,26 @@ def serve(home: Home, read_plan: Callable[[str], Plan], limits: Limits) -> None:
     signal.signal(signal.SIGCHLD, lambda number, _: None)
     state = State.open(home.database)
     gc.freeze()
-    while (lock := home.take()) is not None:
+    lock = home.take()
+    on_start()
+    while lock is not None:
         logger.info("the engine runs as process %d", os.getpid())
-        _loop(home, Engine(home, state, read_plan, limits), limits, (alarm, stop))
+        seen = _loop(home, Engine(home, state, read_plan, limits), limits, (alarm, stop))
         os.close(lock)
-        # Whoever triggered before the lock was free has not started another engine.
-        if stop or not state.unfinished():
-            break
+        # Whoever deployed or triggered before the lock was free has not started another engine.
+        lock = None if stop or state.seen == seen else home.take()
     state.close()
     logger.info("the engine has ended")
 
 
-def _loop(home: Home, engine: Engine, limits: Limits, signals: tuple[int, list[int]]) -> None:
+def _loop(home: Home, engine: Engine, limits: Limits, signals: tuple[int, list[int]]) -> int:
+    """Return which state of the database the last turn has seen."""
     alarm, stop = signals
+    seen = engine.state.seen
     fifo = os.open(home.wake_fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     idle_until = time.monotonic() + limits.idle
     while not stop:
+        seen = engine.state.seen
         due = engine.turn(time.time())
         _reap()
         if not engine.is_idle:
@@ -150,6 +159,7 @@ def _loop(home: Home, engine: Engine, limits: Limits, signals: tuple[int, list[i
         for readable in select.select([fifo, alarm], [], [], min(sleep, LONGEST_SLEEP))[0]:
             os.read(readable, 65_536)
     os.close(fifo)
+    return seen
 
 
 def _reap() -> None:

@@ -69,6 +69,28 @@ class Home:
             finally:
                 os.close(fifo)
 
+    def reserve_start(self) -> int | None:
+        """An open file for the engine that is to be started, to close when it runs; None if another is starting."""
+        lock = os.open(self.folder / "starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for _ in range(2):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            except BlockingIOError:
+                time.sleep(0.005)  # whoever only looks holds it for a moment
+        os.close(lock)
+        return None
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether an engine was started that does not run yet."""
+        if not self.folder.exists():
+            return False
+        lock = self.reserve_start()
+        if lock is not None:
+            os.close(lock)
+        return lock is None
+
     def take(self) -> int | None:
         """The lock, as an open file, if no other engine has it; whoever only looks holds it for a moment."""
         lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -145,13 +145,18 @@ class _LocalRun:
                 self._wait(alarm.source)
                 self._obey(alarm)
                 self._see_to_time()
-        except BaseException:
-            for worker in self._workers.values():
-                worker.terminate(signal.SIGKILL)
-            raise
+        finally:
+            self._let_go()
+        return self._ended()
+
+    def _let_go(self) -> None:
+        """Leave no process and no descriptor behind; tasks still run only if the loop was left by an error."""
+        for worker in self._workers.values():
+            worker.terminate(signal.SIGKILL)
+            os.waitpid(worker.pid, 0)
+            worker.close()
         for pid in self._leaving:
             os.waitpid(pid, 0)
-        return self._ended()
 
     def _ended(self) -> LocalEnd:
         phase, message = self._scheduler.phase, self._scheduler.message

@@ -69,9 +69,8 @@ class Output:
             self._flushed = time.monotonic()
             self._writer.flush()
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Show what has no newline at its end, and store the rest."""
         if self._line:
             self._show(self.stream, self._line.decode(errors="replace"))
         self.flush()
-        os.close(self.source)

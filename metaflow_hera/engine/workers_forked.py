@@ -95,14 +95,17 @@ class Worker:
             assert status is not None
             outcome = self._death(death_text(status, terminated=self.terminated))
         for output in self.outputs:
-            output.close()
-        for descriptor in self.held:
-            os.close(descriptor)
+            output.finish()
+        self.close()
         if not outcome.ok:
             return PodOutcome(phase=Phase.FAILED, message=outcome.message)
         promised = {name for name, _ in self.pod.template.outputs}
         outputs = {name: value for name, value in outcome.outputs.items() if name in promised}
         return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs)
+
+    def close(self) -> None:
+        for descriptor in (*self.held, *(output.source for output in self.outputs)):
+            os.close(descriptor)
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.terminated = True

@@ -268,3 +268,20 @@ def test_tasks_do_not_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
     while any(map(is_alive, pids)) and time.monotonic() < until:
         time.sleep(0.01)
     assert not any(map(is_alive, pids))
+
+
+def test_a_listener_that_gives_up_leaves_no_task_behind(tmp_path: Path) -> None:
+    run = local(tmp_path, SLEEPING.replace("IGNORE", "pass"))
+    pids: list[int] = []
+
+    def give_up(command: object, stream: str, line: str) -> None:
+        pids.append(int(line.split()[1]))
+        if len(pids) == 2:
+            raise KeyError(line)
+
+    run.heard.printed = give_up  # type: ignore[method-assign]
+    with pytest.raises(KeyError):
+        run.run()
+    assert not any(map(is_alive, pids))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
