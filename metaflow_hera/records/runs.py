@@ -12,6 +12,9 @@ from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.store import ABSENT, Store
 
 SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+RUNNING = "Running"
+"""In an end record: the run had ended, and was taken up again."""
 
 R = TypeVar("R")
 
@@ -48,8 +51,16 @@ def end(store: Store, flow: str, run: str, record: EndRecord) -> EndRecord:
             return held
 
 
+def reopen(store: Store, flow: str, run: str) -> None:
+    """A task of the run is tried again: if the run has an end that is no success, it has none any more."""
+    if (held := read_end(store, flow, run)) is not None and held.status != SUCCEEDED:
+        end(store, flow, run, EndRecord(status=RUNNING, finished=held.finished, message=held.message))
+
+
 def read_end(store: Store, flow: str, run: str) -> EndRecord | None:
-    return _read(store, RunKeys(flow, run).end, EndRecord)
+    """How the run ended; None while it goes on."""
+    held = _read(store, RunKeys(flow, run).end, EndRecord)
+    return None if held is None or held.status == RUNNING else held
 
 
 def run_ids(store: Store, flow: str) -> Iterator[str]:

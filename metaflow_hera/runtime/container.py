@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from metaflow_hera.flow.load import load_flow
 from metaflow_hera.graph.parse import parse
 from metaflow_hera.naming import PARAMETERS_FILE, output_file
 from metaflow_hera.records import runs
+from metaflow_hera.records.run import EndRecord
 from metaflow_hera.records.tasks import Claimed
 from metaflow_hera.runtime.beginning import run_record
 from metaflow_hera.runtime.channel import ChildEnd
@@ -35,6 +37,10 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
     write_outputs(folder, outputs_of())
     outcome = supervise(command, store, partial(_work, _Container(command, folder, settings, store)))
     write_outputs(folder, outcome.outputs)
+    if outcome.terminated and not outcome.ok:
+        # Argo leaves the exit handler out when a workflow is terminated; if the task is tried again, the run goes on.
+        end = EndRecord(status=runs.FAILED, finished=time.time(), message=f"step {command.step!r}: {outcome.message}")
+        runs.end(store, command.flow, command.run, end)
     return 0 if outcome.ok else 1
 
 

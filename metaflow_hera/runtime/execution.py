@@ -43,6 +43,8 @@ class Outcome:
     attempt: int
     outputs: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+    terminated: bool = False
+    """Whether it ended because its process was told to."""
 
 
 class Watcher(Protocol):
@@ -68,10 +70,13 @@ class Unwatched:
 
 
 def claim_attempt(command: TaskCommand, store: Store, started: float | None = None) -> Claimed:
-    """Take the next attempt of the task, or find that it succeeded already."""
+    """Take the next attempt of the task, or find that it succeeded already; a run that had ended goes on with it."""
     mine = Claim(started=started or time.time(), host=os.uname().nodename, pid=os.getpid(), user=command.user)
     keys = RunKeys(command.flow, command.run)
-    return tasks.claim(store, keys, command.step, command.path, int(command.attempt), mine)
+    claimed = tasks.claim(store, keys, command.step, command.path, int(command.attempt), mine)
+    if claimed.attempt and not claimed.finished:
+        runs.reopen(store, command.flow, command.run)
+    return claimed
 
 
 def run_attempt(
@@ -191,7 +196,8 @@ class _Attempt:
 
     def _run_step(self, flow: FlowSpec, arguments: tuple[Inputs, ...]) -> BaseException | None:
         """Run the user's code; return what it raised."""
-        variables = decorator_of(self.step, environment)
+        # In a container the manifest has set them, with the values that they had where the flow was deployed.
+        variables = None if self.command.code else decorator_of(self.step, environment)
         limit = decorator_of(self.step, timeout)
         if variables:
             set_environment({name: str(value) for name, value in variables.vars.items()})

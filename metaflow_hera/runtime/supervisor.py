@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import StepError
@@ -146,7 +147,7 @@ class _Watch:
         elif os.waitstatus_to_exitcode(status) < 0:
             self._tees[1].hand_on(f"{death_text(status)} (after the step was over)\n".encode())
         self._store_output()
-        return outcome
+        return replace(outcome, terminated=self._terminated is not None)
 
     def _death(self, text: str) -> Outcome:
         self._tees[1].hand_on(f"{text}\n".encode())

@@ -194,13 +194,15 @@ def test_a_step_that_takes_too_long_is_stopped_and_leaves_what_it_had(directory_
     assert deployment.artifact("start", "had") == 1
 
 
-def test_the_variables_of_environment_are_there(directory_store: Store, tmp_path: Path) -> None:
-    source = steps(
-        "import os; self.got = os.environ['GREETING']", decorators="@environment(vars={'GREETING': 'hi $X'})"
-    )
+def test_variables_keep_the_values_that_the_manifest_gives_them(
+    directory_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREETING", "as deployed")
+    decorators = "@environment(vars={'GREETING': 'as the container would say', 'OTHER': 'x'})"
+    source = steps("import os; self.got = os.environ['GREETING'], os.environ.get('OTHER')", decorators=decorators)
     deployment = deploy(directory_store, tmp_path, source)
     assert deployment.run("start").code == 0
-    assert deployment.artifact("start", "got") == "hi $X"
+    assert deployment.artifact("start", "got") == ("as deployed", None)
 
 
 def test_an_artifact_that_cannot_be_stored_fails_the_step_and_spares_the_others(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import S3Server
-from containers import Deployment, deploy, steps
+from containers import RUN, Deployment, deploy, steps
 
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.task import Failure, TaskStatus
@@ -133,6 +133,29 @@ def test_a_terminated_task_saves_what_it_had_and_says_so(directory_store: Store,
     assert deployment.end(process).code == 1
     assert "got SIGTERM" in failure_of(deployment).text
     assert deployment.artifact("start", "had") == 1
+
+
+def test_a_run_that_is_terminated_has_ended_until_a_task_of_it_is_tried_again(
+    directory_store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "pid"
+    body = f"if current.retry_count == 0:\n    {WAIT.format(file=str(file)).replace(chr(10), chr(10) + '    ')}"
+    deployment = deploy(directory_store, tmp_path, steps(body))
+    process, _ = started(deployment, file)
+    process.terminate()
+    deployment.end(process)
+    end = runs.read_end(directory_store, "F", RUN)
+    assert end is not None
+    assert end.status == "Failed"
+    assert "step 'start'" in end.message
+    assert "got SIGTERM" in end.message
+
+    assert deployment.run("start", attempt=1).code == 0
+    assert runs.read_end(directory_store, "F", RUN) is None
+    assert deployment.run("end").code == 0
+    ended = runs.read_end(directory_store, "F", RUN)
+    assert ended is not None
+    assert ended.status == "Succeeded"
 
 
 def test_catch_does_not_hold_up_a_termination(directory_store: Store, tmp_path: Path) -> None:
