@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from types import FrameType
 
 from metaflow_hera.runtime.failures import TaskTerminated, TimeoutException
@@ -12,6 +13,10 @@ from metaflow_hera.runtime.failures import TaskTerminated, TimeoutException
 TERMINATED = (
     "the task got SIGTERM: its run was terminated, its pod had run for its deadline, or its machine was taken away"
 )
+
+
+_CALLER = "metaflow_hera.runtime.execution"
+"""From here on down, the stack is the user's."""
 
 
 @contextmanager
@@ -48,8 +53,10 @@ def _timeout_text(step: str, seconds: int, frame: FrameType | None) -> str:
 
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
-    stack = "".join(traceback.format_stack(frame))
+    users = takewhile(lambda each: each[0].f_globals.get("__name__") != _CALLER, traceback.walk_stack(frame))
+    stack = traceback.StackSummary.extract(users)
+    stack.reverse()
     return (
         f"Step {step} timed out after {hours} hours, {minutes} minutes, {rest} seconds\n"
-        f"Stack when the timeout was raised:\n{stack}"
+        f"Stack when the timeout was raised:\n{''.join(stack.format())}"
     )
