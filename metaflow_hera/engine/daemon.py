@@ -145,7 +145,7 @@ def _loop(home: Home, engine: Engine, limits: Limits, signals: tuple[int, list[i
     seen = engine.state.seen
     fifo = os.open(home.wake_fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     idle_until = time.monotonic() + limits.idle
-    while not stop:
+    while not stop and home.lock.exists():  # who removes the data directory wants no engine for it
         seen = engine.state.seen
         due = engine.turn(time.time())
         _reap()

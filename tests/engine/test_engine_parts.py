@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -219,3 +220,16 @@ def test_an_engine_without_anything_to_do_ends_after_a_while_and_uses_no_process
     program.returncode = os.waitstatus_to_exitcode(status)
     assert program.returncode == 0
     assert usage.ru_nvcsw < 200, "it slept in between"
+
+
+def test_an_engine_whose_data_directory_is_removed_ends(tmp_path: Path) -> None:
+    home = Home(tmp_path / "data")
+    argv = [sys.executable, "-c", SERVE, str(home.data_dir), "60"]
+    program = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    while home.engine_pid() is None:
+        time.sleep(0.01)
+    fifo = os.open(home.wake_fifo, os.O_WRONLY)
+    shutil.rmtree(home.data_dir)
+    os.write(fifo, b"c")
+    os.close(fifo)
+    assert program.wait(timeout=10) == 0
