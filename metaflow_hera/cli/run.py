@@ -97,10 +97,10 @@ def run_checked(
     if not quiet:
         tell_timed(f"{ready.pathspec} begins")
     end = ready.until_its_end(Unheard() if quiet else Lines())
-    _conclude(ready, end, as_json=as_json)
+    _conclude(ready, end, as_json=as_json, quiet=quiet)
 
 
-def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool) -> None:
+def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool, quiet: bool) -> None:
     tell_timed(f"{ready.pathspec} {colored(end.phase)}" + (f": {end.message}" if end.message else ""))
     if as_json:
         facts = {"run": ready.run_id, "flow": ready.flow.name, "phase": end.phase, "message": end.message}
@@ -110,7 +110,7 @@ def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool) -> None:
     if end.phase is not Phase.SUCCEEDED:
         from metaflow_hera.cli.failures import print_failures  # for runs that fail only
 
-        print_failures(ready.flow.name, ready.run_id, "", ready.settings)
+        print_failures(ready.flow.name, ready.run_id, "", ready.settings, tracebacks=quiet)
         click.get_current_context().exit(SIGNALLED + end.signal if end.signal else 1)
 
 

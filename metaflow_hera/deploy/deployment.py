@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from metaflow_hera.backends import Backend, RunStatus
 from metaflow_hera.backends import Deployment as BackendDeployment
+from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.client import Run
@@ -147,6 +148,9 @@ def deploy_compiled(compiled: Compiled, settings: Settings, tell: Tell = silent)
     plan = compiled.plan
     backend.deploy(replace(plan, annotations=merged(plan.annotations, {Annotations.DEPLOYED_AT: now})))
     tell(f"{plan.name}: version {compiled.version} deployed to the {backend.name} backend")
+    if settings.backend == "embedded":
+        for wish in not_honoured(plan):
+            tell(f"the embedded engine runs steps as processes of this machine, without {wish}")
     return replace(_deployed(backend.deployment(plan.name), backend, settings), previous=previous)
 
 

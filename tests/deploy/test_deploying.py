@@ -1,0 +1,195 @@
+"""Deploying and running from Python: classes, values, versions, what is refused."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metaflow_hera import Flow, FlowSpec, Run, deploy, run, to_workflow_template
+from metaflow_hera.backends.embedded import stop_engine
+from metaflow_hera.deploy import Deployed, deployed, deployments
+from metaflow_hera.deploy.logs import follow_logs, read_logs, select
+from metaflow_hera.deploy.runs import list_runs, status
+from metaflow_hera.errors import BackendError, FlowError, NotDeployedError, ParameterError, UnknownRunError
+from metaflow_hera.naming import Annotations
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import open_store
+
+CELL = """
+from metaflow_hera import FlowSpec, JSONType, Parameter, step
+
+calls = []
+
+def computed(context):
+    calls.append(context.parameter_name)
+    return {"by": context.user_name}
+
+class CellFlow(FlowSpec):
+    rate = Parameter("learning-rate", default=0.1)
+    info = Parameter("info", type=JSONType, default=computed)
+    words = Parameter("words", separator=",", default="a,b")
+
+    @step
+    def start(self):
+        print("rate", self.rate)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.seen = (self.rate, self.info, self.words)
+"""
+
+
+@pytest.fixture(autouse=True)
+def engine() -> Iterator[None]:
+    yield
+    stop_engine(Settings.load())
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The names that a notebook's cell defined: its source is known to linecache alone, and its module has no file."""
+    name = "<cell 1>"
+    module = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    monkeypatch.setitem(linecache.cache, name, (len(CELL), None, CELL.splitlines(keepends=True), name))
+    exec(compile(CELL, name, "exec"), vars(module))
+    return module
+
+
+def finished(deployment: Deployed, **parameters: object) -> Run:
+    return deployment.trigger(**parameters).wait(timeout=60)
+
+
+def test_a_class_of_a_notebook_is_deployed_and_run(cell: Any) -> None:
+    data = finished(deploy(cell.CellFlow), learning_rate=0.5, words=["x", "y"]).data
+    assert data.seen == (0.5, {"by": "tester"}, ["x", "y"])
+
+
+def test_a_class_of_a_notebook_is_run_here(cell: Any) -> None:
+    here = run(cell.CellFlow, learning_rate=0.5, tags=["mine"])
+    assert here.successful
+    assert here.data.seen == (0.5, {"by": "tester"}, ["a", "b"])
+    assert "mine" in here.tags
+    assert Flow("CellFlow").latest_run == here
+
+
+def test_a_deploy_time_function_is_called_once_for_a_deployment_and_once_for_a_run(cell: Any) -> None:
+    deployment = deploy(cell.CellFlow)
+    assert cell.calls == ["info"]
+    assert finished(deployment).data.info == {"by": "tester"}
+    assert finished(deployment, info={"by": "me"}).data.info == {"by": "me"}
+    run(cell.CellFlow)
+    assert cell.calls == ["info", "info"]
+
+
+def test_a_deployment_is_found_by_its_name_and_tells_its_parameters(cell: Any) -> None:
+    made = deploy(cell.CellFlow, name="mine")
+    found = deployed("mine")
+    assert (found.flow, found.version, found.deployer) == ("CellFlow", made.version, "tester")
+    assert [parameter.name for parameter in found.parameters] == ["learning-rate", "info", "words"]
+    assert [each.name for each in deployments()] == ["mine"]
+    found.delete()
+    with pytest.raises(NotDeployedError):
+        deployed("mine")
+
+
+def test_the_version_is_that_of_what_would_run(cell: Any) -> None:
+    first = deploy(cell.CellFlow)
+    assert deploy(cell.CellFlow).version == first.version
+    changed = deploy(cell.CellFlow, tags=["another"])
+    assert changed.version != first.version == changed.previous
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rate": "much"}, "'learning-rate' takes a number, not 'much'"),
+        ({"rate": 1}, "there is no parameter 'rate'"),
+        ({"info": {1, 2}}, "'info' takes JSON"),
+        ({"words": "x" * 300_000}, "262,144"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_and_nothing_runs(cell: Any, values: dict[str, object], message: str) -> None:
+    deployment = deploy(cell.CellFlow)
+    with pytest.raises(ParameterError, match=message):
+        deployment.trigger(**values)
+    assert list_runs(None, Settings.load(), 10) == []
+
+
+def test_waiting_ends_at_its_time(cell: Any) -> None:
+    triggered = deploy(cell.CellFlow).trigger()
+    with pytest.raises(TimeoutError, match=triggered.run_id):
+        triggered.wait(timeout=0)
+    assert triggered.wait(timeout=60).successful
+    assert triggered.run is not None
+    assert triggered.status.phase == "Succeeded"
+
+
+def test_a_run_whose_flow_fails_is_returned_as_it_is() -> None:
+    file = Path("failing.py")
+    file.write_text(
+        "from metaflow_hera import FlowSpec, step\n\nclass Failing(FlowSpec):\n    @step\n    def start(self):\n"
+        "        raise ValueError('no')\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
+    )
+    for failed in (run(file), finished(deploy(file))):
+        assert not failed.successful
+        assert "no" in str(failed["start"].task.exception)
+
+
+def test_hera_gets_an_object_of_its_own_and_nothing_is_written(cell: Any) -> None:
+    template = to_workflow_template(cell.CellFlow)
+    assert type(template).__name__ == "WorkflowTemplate"
+    assert template.name == "cellflow"
+    settings = Settings.load()
+    assert list(open_store(settings.datastore, settings).keys("")) == []
+
+
+def test_another_flow_does_not_take_a_name_that_is_in_use(cell: Any) -> None:
+    deploy(cell.CellFlow, name="taken")
+    other = type("OtherFlow", (cell.CellFlow,), {})
+    with pytest.raises((BackendError, FlowError)):
+        deploy(other, name="taken")
+    assert deployed("taken").plan.annotations[Annotations.FLOW] == "CellFlow"
+
+
+def test_what_is_no_flow_is_refused() -> None:
+    for thing in (int, FlowSpec):
+        with pytest.raises(FlowError):
+            deploy(thing)  # type: ignore[type-var]
+
+
+def test_a_directory_of_this_machine_is_no_datastore_for_a_cluster(cell: Any) -> None:
+    with pytest.raises(BackendError):
+        deploy(cell.CellFlow, settings=Settings.load({"backend": "kubernetes"}))
+
+
+def texts(lines: Sequence[Any]) -> list[str]:
+    return [line.text for line in lines]
+
+
+def test_logs_are_read_by_run_step_and_task_and_followed_to_the_end(cell: Any) -> None:
+    triggered = deploy(cell.CellFlow).trigger(learning_rate=0.25)
+    settings = Settings.load()
+    assert texts(list(follow_logs(select(triggered.run_id, settings), settings))) == ["rate 0.25"]
+    for target in (triggered.run_id, triggered.pathspec, f"{triggered.run_id}/start", f"{triggered.run_id}/start/0"):
+        assert texts(list(read_logs(select(target, settings), settings))) == ["rate 0.25"]
+    assert list(read_logs(select(f"{triggered.run_id}/end", settings), settings)) == []
+    with pytest.raises(UnknownRunError):
+        list(read_logs(select(f"{triggered.run_id}/nowhere", settings), settings))
+
+
+def test_a_run_is_known_by_its_records_when_its_engine_is_not(cell: Any) -> None:
+    finished_run = finished(deploy(cell.CellFlow))
+    settings = Settings.load()
+    elsewhere = Settings.load({"data_dir": "elsewhere", "datastore": settings.datastore})
+    found = status(finished_run.id, elsewhere)
+    assert (found.flow, found.phase) == ("CellFlow", "Succeeded")
+    assert [node.step for node in found.nodes] == ["start", "end"]
+    assert [each.run for each in list_runs("CellFlow", elsewhere, 5)] == [finished_run.id]
