@@ -33,17 +33,21 @@ def line(figure: Figure) -> str:
     )
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours, without settings, and as it is where this package is installed: with compiled modules kept."""
+    foreign = ("MFHERA_", "METAFLOW_", "AWS_", "PYTHONDONTWRITEBYTECODE")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    root = str(Path(__file__).parents[1])
+    return plain | {"MFHERA_DATA_DIR": str(folder / "data"), "PYTHONPATH": root, "PYTHONPYCACHEPREFIX": str(folder)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
     parser.add_argument("--json", action="store_true", help="figures as JSON lines")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        env = {
-            name: value for name, value in os.environ.items() if not name.startswith(("MFHERA_", "METAFLOW_", "AWS_"))
-        }
-        env |= {"MFHERA_DATA_DIR": f"{folder}/data", "PYTHONPATH": str(Path(__file__).parents[1])}
-        bench = Bench(folder=Path(folder), env=env, start=one_start())
+        bench = Bench(folder=Path(folder), env=_environment(Path(folder)), start=one_start())
         if not arguments.json:
             print(f"one start of python -c pass: {bench.start * 1000:.1f} ms; Python {sys.version.split()[0]}")
         for group in arguments.groups or GROUPS:
