@@ -1,7 +1,7 @@
 """What a container is told: the whole contract between what compiles a flow and what runs a task.
 
-Both ends are here. `compile` renders a command into a manifest, where a field may still hold one of Argo's placeholders;
-`runtime` parses what Argo, or the embedded engine, made of it.
+Both ends are here. `compile` renders a command into a manifest, where a field may still hold one of Argo's
+placeholders; `runtime` parses what Argo, or the embedded engine, made of it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Command:
 class TaskCommand(_Command):
     """Run one task.
 
-    >>> command = TaskCommand(flow="F", file="f.py", step="fit", run="r1", path="3", store="s3://b", decorators=("retry",))
+    >>> command = TaskCommand(flow="F", file="f.py", step="fit", run="r1", path="3", store="s3://b", tags=("x",))
     >>> TaskCommand.parse(command.argv()) == command
     True
     """
@@ -68,7 +68,7 @@ class TaskCommand(_Command):
     attempt: str = "0"
     """The lowest number that this attempt can have: what Argo counts starts anew with `argo retry`."""
     retries: str = "0"
-    """How often the user allows to try again; an attempt beyond is the one in which @catch stands in for a dead process."""
+    """How often the user allows to try again; in an attempt beyond, @catch stands in for a process that died."""
     decorators: tuple[str, ...] = ()
     """What ``--with`` added to every step."""
     deployment: str = ""

@@ -22,7 +22,24 @@ STEP_NAME_LIMIT = 100
 """Argo ends a template's name at 128 characters; wrappers add to it."""
 
 # Argo replaces "-" by "_" and evaluates `depends` with expr, whose keywords are no operands there.
-_EXPR_KEYWORDS = frozenset("in not or and let if else true false nil matches contains startswith endswith".split())
+_EXPR_KEYWORDS = frozenset(
+    (
+        "in",
+        "not",
+        "or",
+        "and",
+        "let",
+        "if",
+        "else",
+        "true",
+        "false",
+        "nil",
+        "matches",
+        "contains",
+        "startswith",
+        "endswith",
+    )
+)
 _DEPLOYMENT_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?\Z")
 
 
@@ -40,8 +57,8 @@ def deployment_name(flow: str, name: str | None = None) -> str:
         derived = "-".join(filter(None, (derived or "flow", _digest(flow))))
     if len(derived) > TEMPLATE_NAME_LIMIT:
         raise NamingError(
-            f"flow {flow!r}: its name in Argo, {derived!r}, has {len(derived)} characters, and at most {TEMPLATE_NAME_LIMIT} "
-            "fit; give a shorter one with --name"
+            f"flow {flow!r}: its name in Argo, {derived!r}, has {len(derived)} characters, and at most "
+            f"{TEMPLATE_NAME_LIMIT} fit; give a shorter one with --name"
         )
     return derived
 
@@ -49,8 +66,8 @@ def deployment_name(flow: str, name: str | None = None) -> str:
 def _valid_deployment_name(name: str) -> str:
     if not _DEPLOYMENT_NAME.match(name) or len(name) > TEMPLATE_NAME_LIMIT:
         raise NamingError(
-            f"the name {name!r} cannot be used in Argo: write at most {TEMPLATE_NAME_LIMIT} lower-case letters, digits, '-' "
-            "and '.', beginning with a letter and ending with a letter or a digit"
+            f"the name {name!r} cannot be used in Argo: write at most {TEMPLATE_NAME_LIMIT} lower-case letters, digits, "
+            "'-' and '.', beginning with a letter and ending with a letter or a digit"
         )
     return name
 
