@@ -66,8 +66,8 @@ def deployment_name(flow: str, name: str | None = None) -> str:
 def _valid_deployment_name(name: str) -> str:
     if not _DEPLOYMENT_NAME.match(name) or len(name) > TEMPLATE_NAME_LIMIT:
         raise NamingError(
-            f"the name {name!r} cannot be used in Argo: write at most {TEMPLATE_NAME_LIMIT} lower-case letters, digits, "
-            "'-' and '.', beginning with a letter and ending with a letter or a digit"
+            f"the name {name!r} cannot be used in Argo: write at most {TEMPLATE_NAME_LIMIT} lower-case letters, "
+            "digits, '-' and '.', beginning with a letter and ending with a letter or a digit"
         )
     return name
 

@@ -1,8 +1,8 @@
 """A real cluster with Argo, whatever KUBECONFIG names: skipped with a reason where there is none.
 
 The environment tells the rest: ``MFHERA_TEST_BUCKET`` (``mfhera``), ``MFHERA_POD_SECRETS`` (``s3-cred``: the Kubernetes
-Secrets with which pods reach the bucket, and the package index if their image lacks boto3), ``AWS_ENDPOINT_URL`` and the
-keys of the bucket.
+Secrets with which pods reach the bucket, and the package index if their image lacks boto3), ``AWS_ENDPOINT_URL`` and
+the keys of the bucket.
 """
 
 from __future__ import annotations
