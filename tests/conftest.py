@@ -12,8 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import boto3.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from s3_server import S3Server
 
 from metaflow_hera.client import default_namespace
 from metaflow_hera.settings import Settings
@@ -53,27 +53,6 @@ def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Server:
-    """A running S3 server, and a place in it."""
-
-    endpoint_url: str
-    uri: str = ""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The variables by which this process and its children reach it."""
-        return {
-            "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "MFHERA_S3_ENDPOINT_URL": self.endpoint_url,
-            "MFHERA_S3_REGION": "us-east-1",
-        }
-
-    def open(self) -> Store:
-        return open_store(self.uri, Settings.load())
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import S3Server
 from containers import RUN, Deployment, deploy, steps
+from s3_server import S3Server
 
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.task import Failure, TaskStatus
