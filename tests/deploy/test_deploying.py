@@ -133,7 +133,7 @@ def test_waiting_ends_at_its_time(cell: Any) -> None:
 
 
 def test_a_run_whose_flow_fails_is_returned_as_it_is() -> None:
-    file = Path("failing.py")
+    file = Path("badly_ending.py")
     file.write_text(
         "from metaflow_hera import FlowSpec, step\n\nclass Failing(FlowSpec):\n    @step\n    def start(self):\n"
         "        raise ValueError('no')\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
