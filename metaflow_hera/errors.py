@@ -28,8 +28,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class MetaflowHeraError(Exception):
@@ -52,8 +51,7 @@ class ParameterError(UsageError):
     """A value that a flow's parameter cannot take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One broken rule: the sentence, and where it is if that is known.
 
     >>> print(Problem("step 'a' goes to 'b', which is not a step", file="f.py", line=3))

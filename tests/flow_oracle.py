@@ -16,8 +16,10 @@ from metaflow_hera.flow import current
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.foreach import item_at
 from metaflow_hera.flow.parameters import parameter_values, parameters_of, resolve_defaults
+from metaflow_hera.flow.scope import ForeachFrame, TaskScope
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, merged, transition
-from metaflow_hera.flow.task import ForeachFrame, Inputs, TaskScope, check_transition
+from metaflow_hera.flow.task import Inputs
+from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
 from metaflow_hera.naming import IndexPath

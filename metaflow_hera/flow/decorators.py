@@ -10,13 +10,11 @@ from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from metaflow_hera.flow import checks
+from metaflow_hera.flow.written import WRITTEN, written_on
 from metaflow_hera.graph.model import DecoratorSpec, Step
 
 D = TypeVar("D", bound="StepDecorator")
 T = TypeVar("T")
-
-WRITTEN = "_mfhera_decorators"
-"""The attribute of a function or a class with the decorators on it, the innermost first."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -251,12 +249,6 @@ STEP_DECORATORS: Mapping[str, type[StepDecorator]] = {
     kind.name: kind for kind in (catch, environment, kubernetes, resources, retry, timeout)
 }
 FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = {kind.name: kind for kind in (schedule,)}
-
-
-def written_on(target: object) -> tuple[DecoratorSpec, ...]:
-    """The decorators on a function or on this very class, from the top of the source downwards."""
-    written: tuple[DecoratorSpec, ...] = vars(target).get(WRITTEN, ())
-    return written[::-1]
 
 
 def decorator_of(step: Step, kind: type[D]) -> D | None:

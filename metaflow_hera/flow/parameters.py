@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from metaflow_hera.errors import FlowError, ParameterError, Problem
 
@@ -30,8 +30,7 @@ _EXPECTED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterContext:
+class ParameterContext(NamedTuple):
     """What a deploy-time function is told."""
 
     flow_name: str
@@ -39,7 +38,7 @@ class ParameterContext:
     parameter_name: str
     logger: Callable[[str], None]
     ds_type: str = "local"
-    configs: Mapping[str, object] = field(default_factory=dict)
+    configs: Mapping[str, object] = MappingProxyType({})
 
 
 class Parameter:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from types import FunctionType
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from metaflow_hera.errors import MergeArtifactsError, StepError
 from metaflow_hera.flow.constants import fix_constants, is_fixed
 from metaflow_hera.flow.foreach import count_items
 from metaflow_hera.flow.steps import steps_of
-from metaflow_hera.flow.task import Inputs, NextCall, TaskScope, TaskState, scope_of
+from metaflow_hera.flow.task import Inputs, NextCall, TaskState, scope_of
+
+if TYPE_CHECKING:
+    from metaflow_hera.flow.scope import TaskScope
+
+    Taker = tuple[TaskScope, str]
 
 __all__ = ["FlowSpec", "begin_task", "changes", "merged", "transition"]
 
@@ -257,9 +262,6 @@ def _attribute(flow: FlowSpec, name: str, where: str) -> object:
 
 def _names(given: Collection[str]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
-
-
-Taker = tuple[TaskScope, str]
 
 
 def _candidates(

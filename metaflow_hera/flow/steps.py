@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from metaflow_hera.flow.decorators import WRITTEN, written_on
+from metaflow_hera.flow.written import WRITTEN, written_on
 
 F = TypeVar("F", bound=Callable[..., Any])
 

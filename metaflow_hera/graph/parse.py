@@ -10,12 +10,13 @@ from types import FunctionType
 
 from metaflow_hera.errors import Problem
 from metaflow_hera.flow.constants import constants_of
-from metaflow_hera.flow.decorators import FLOW_DECORATORS, StepDecorator, problems_of, written_on
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, StepDecorator, problems_of
 from metaflow_hera.flow.parameter_rules import problems_of_parameters
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.source import file_of, text_of
 from metaflow_hera.flow.spec import RESERVED
 from metaflow_hera.flow.steps import BELOW, original, steps_of, unmarked_methods
+from metaflow_hera.flow.written import written_on
 from metaflow_hera.graph.model import DecoratorSpec, Graph, Step
 from metaflow_hera.graph.syntax import StepSyntax, read_steps
 

@@ -15,7 +15,8 @@ from metaflow_hera.flow.current import TaskFacts, enter, leave
 from metaflow_hera.flow.decorators import decorator_of, environment, timeout
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, transition
-from metaflow_hera.flow.task import Inputs, check_transition
+from metaflow_hera.flow.task import Inputs
+from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.graph.model import Graph, Step
 from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, pathspec
 from metaflow_hera.records import runs, tasks

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 from metaflow_hera.errors import StepError
 from metaflow_hera.flow.foreach import item_at
-from metaflow_hera.flow.task import ForeachFrame
+from metaflow_hera.flow.scope import ForeachFrame
 from metaflow_hera.graph.model import Foreach, Graph, Split
 from metaflow_hera.naming import IndexPath, RunKeys
 from metaflow_hera.records import tasks

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from metaflow_hera.flow.scope import ForeachFrame, TaskScope
 from metaflow_hera.flow.spec import FlowSpec, begin_task, merged
-from metaflow_hera.flow.task import ForeachFrame, Inputs, TaskScope
+from metaflow_hera.flow.task import Inputs
 from metaflow_hera.naming import IndexPath
 from metaflow_hera.records.artifacts import LazyValues, identity
 from metaflow_hera.records.task import TaskRecord

@@ -13,8 +13,10 @@ import pytest
 
 from metaflow_hera import FlowSpec, Parameter, step
 from metaflow_hera.errors import MergeArtifactsError, StepError
+from metaflow_hera.flow.scope import ForeachFrame, TaskScope
 from metaflow_hera.flow.spec import begin_task, changes, merged, transition
-from metaflow_hera.flow.task import ForeachFrame, Inputs, NextCall, TaskScope, check_transition
+from metaflow_hera.flow.task import Inputs, NextCall
+from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.graph.model import End, Foreach, Linear, Split, Step, Switch
 
 

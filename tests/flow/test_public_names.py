@@ -40,6 +40,12 @@ def test_the_package_itself_imports_nothing() -> None:
     assert found.stdout == "[]\n"
 
 
+def test_a_flow_without_decorators_does_not_load_what_makes_dataclasses() -> None:
+    found = run("from metaflow_hera import FlowSpec, Parameter, step\nimport sys; print('dataclasses' in sys.modules)")
+
+    assert found.stdout == "False\n", found.stderr
+
+
 def test_deploy_is_the_function_whoever_imported_the_room_before() -> None:
     found = run("import metaflow_hera.deploy\nfrom metaflow_hera import deploy\nprint(type(deploy).__name__)")
 
