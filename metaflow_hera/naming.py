@@ -301,6 +301,7 @@ class Annotations:
     """By these a deployed template is listed, triggered and checked without its source."""
 
     FLOW = f"{LABEL_PREFIX}flow"
+    MAX_WORKERS = f"{LABEL_PREFIX}max-workers"
     PARAMETERS = f"{LABEL_PREFIX}parameters"
     CODE = f"{LABEL_PREFIX}code"
     DATASTORE = f"{LABEL_PREFIX}datastore"

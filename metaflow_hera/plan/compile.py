@@ -70,6 +70,7 @@ def _annotations(graph: Graph, options: CompileOptions) -> dict[str, str]:
         Annotations.CODE: options.code,
         Annotations.DATASTORE: options.store,
         Annotations.DEPLOYER: options.user,
+        Annotations.MAX_WORKERS: str(options.max_workers),
     }
     return {name: value for name, value in known.items() if value}
 
