@@ -85,6 +85,7 @@ class LiveRun:
             pods.start(self._folder(pod.name), pod, self._parameters, self._place.machine)
         except OSError as error:
             self._ended(pod.name, PodOutcome(phase=Phase.ERROR, message=f"the pod could not be started: {error}"), now)
+            self._follow_up(now)
             return
         self.running[pod.name] = pod
 

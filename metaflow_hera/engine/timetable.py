@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from metaflow_hera.engine.schedules import missed_firing, next_firing
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
+from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Plan
 
 STARTING_DEADLINE = 3540
 """Seconds for which a missed firing is made up for, as our CronWorkflows say."""
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """What is known of a deployment; it has a plan only if it has a schedule that can be kept."""
+
     deployment: StoredDeployment
-    plan: Plan
+    plan: Plan | None
 
 
 @dataclass(slots=True)
@@ -31,15 +37,14 @@ class Timetable:
 
     @property
     def is_empty(self) -> bool:
-        return all(entry.plan.schedule is None for entry in self._entries.values())
+        return all(entry.plan is None for entry in self._entries.values())
 
     def fire(self, now: float) -> float | None:
         """Add the runs that are due; return when the next one will be."""
         self._read()
         dues = []
         for name, entry in self._entries.items():
-            schedule = entry.plan.schedule
-            if schedule is None:
+            if entry.plan is None or (schedule := entry.plan.schedule) is None:
                 continue
             last = self.state.last_firing(name) or 0.0
             missed = missed_firing(schedule, max(last, entry.deployment.created), now, STARTING_DEADLINE)
@@ -57,7 +62,19 @@ class Timetable:
             if known is None or known.deployment.version != version:
                 deployment = self.state.deployment(name)
                 if deployment is not None:
-                    self._entries[name] = _Entry(deployment, self.read_plan(deployment.manifest))
+                    self._entries[name] = _Entry(deployment, self._scheduled_plan(deployment))
+
+    def _scheduled_plan(self, deployment: StoredDeployment) -> Plan | None:
+        """The plan of a deployment with a schedule; one that cannot be read must not stop all others."""
+        try:
+            plan = self.read_plan(deployment.manifest)
+            if plan.schedule is None:
+                return None
+            next_firing(plan.schedule, deployment.created)
+            return plan
+        except MetaflowHeraError as error:
+            logger.error("%s is not run by its schedule: %s", deployment.name, error)
+            return None
 
 
 def scheduled_run(deployment: StoredDeployment, plan: Plan, scheduled: float, now: float) -> StoredRun:

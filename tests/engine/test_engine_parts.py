@@ -18,6 +18,7 @@ from engine_plans import chain as chain_of
 from engine_plans import container, fan_out, plan
 
 from metaflow_hera.engine import pods
+from metaflow_hera.engine.daemon import Engine
 from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.journal import Ended, Terminated, replay
 from metaflow_hera.engine.phases import Phase
@@ -202,6 +203,21 @@ def test_a_data_directory_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EngineError, match=r"data directory .*/file/data cannot be used"):
         Home(tmp_path / "file/data").make()
+
+
+def test_a_run_whose_pods_cannot_be_started_ends(tmp_path: Path) -> None:
+    home = Home(tmp_path / "data")
+    home.make()
+    home.pods.write_text("a file where the folders of pods belong")
+    run = plan(chain_of("a"), container("x"), container("bye"), on_exit="bye")
+    with closing(State.open(home.database)) as state:
+        state.add_run(run_named("wf-1"))
+        engine = Engine(home, state, lambda _: run)
+        engine.turn(1.0)
+        [stored] = state.runs()
+        assert stored.phase is Phase.ERROR
+        assert stored.message.startswith("wf-1.a: the pod could not be started: [Errno 20]")
+        assert engine.is_idle
 
 
 SERVE = """

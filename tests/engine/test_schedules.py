@@ -15,7 +15,7 @@ from engine_plans import chain, container, plan
 from metaflow_hera.engine.schedules import missed_firing, next_firing
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.timetable import STARTING_DEADLINE, Timetable
-from metaflow_hera.errors import BackendError
+from metaflow_hera.errors import BackendError, ManifestError
 from metaflow_hera.plan.records import Parameter, Plan, Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -115,3 +115,24 @@ def test_a_new_version_has_its_own_schedule_from_when_it_was_deployed(state: Sta
     state.delete("wf")
     assert timetable.fire(8000.0) is None
     assert fired(state) == []
+
+
+def test_a_deployment_that_cannot_be_read_does_not_keep_others_from_their_schedules(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = replace(scheduled("0 * * * *"), schedule=Schedule(cron="0 * * * *", timezone="Atlantis/Capital"))
+
+    def read(manifest: str) -> Plan:
+        if manifest == "newer":
+            raise ManifestError("'sidecars' is not in our subset of Argo")
+        return {"lost": lost, "v1": scheduled("*/10 * * * *")}[manifest]
+
+    for name in ("newer", "lost", "v1"):
+        state.deploy(name, name, 0.0)
+    timetable = Timetable(state, read)
+    assert [timetable.fire(now) for now in (600.0, 601.0)] == [1200.0, 1200.0]
+    assert fired(state) == ["v1-600"]
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2, "once for each"
+    assert "newer is not run by its schedule: 'sidecars'" in told[1]
+    assert "Atlantis" in told[0]
