@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
-from metaflow_hera.errors import ConflictError, MissingKeyError
 from metaflow_hera.naming import RunKeys, index_prefix, run_of_index
-from metaflow_hera.records.codec import UnreadableRecordError, decode, encode
+from metaflow_hera.records import objects
 from metaflow_hera.records.run import EndRecord, RunRecord
-from metaflow_hera.store import ABSENT, Store
+from metaflow_hera.store import Store
 
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
 RUNNING = "Running"
 """In an end record: the run had ended, and was taken up again."""
-
-R = TypeVar("R")
 
 
 def begin(store: Store, record: RunRecord) -> RunRecord:
@@ -25,13 +21,13 @@ def begin(store: Store, record: RunRecord) -> RunRecord:
     Safe to repeat after any death: the record decides when the run began, and its place in the list follows from that.
     """
     keys = RunKeys(record.flow, record.run)
-    held = _write_once(store, keys.record, record)
+    held = objects.write(store, keys.record, record)
     store.put(keys.index(held.created), b"")
     return held
 
 
 def read(store: Store, flow: str, run: str) -> RunRecord | None:
-    return _read(store, RunKeys(flow, run).record, RunRecord)
+    return objects.read(store, RunKeys(flow, run).record, RunRecord)
 
 
 def end(store: Store, flow: str, run: str, record: EndRecord) -> EndRecord:
@@ -39,16 +35,7 @@ def end(store: Store, flow: str, run: str, record: EndRecord) -> EndRecord:
 
     A run that failed can be taken up again, and then ends anew; one that succeeded stays so.
     """
-    key = RunKeys(flow, run).end
-    version = ABSENT
-    while True:
-        try:
-            store.put(key, encode(record), expect=version)
-            return record
-        except ConflictError:
-            version = store.head(key)
-        if (held := _read(store, key, EndRecord)) is not None and held.status == SUCCEEDED:
-            return held
+    return objects.write(store, RunKeys(flow, run).end, record, lambda held: held.status == SUCCEEDED)
 
 
 def reopen(store: Store, flow: str, run: str) -> None:
@@ -59,7 +46,7 @@ def reopen(store: Store, flow: str, run: str) -> None:
 
 def read_end(store: Store, flow: str, run: str) -> EndRecord | None:
     """How the run ended; None while it goes on."""
-    held = _read(store, RunKeys(flow, run).end, EndRecord)
+    held = objects.read(store, RunKeys(flow, run).end, EndRecord)
     return None if held is None or held.status == RUNNING else held
 
 
@@ -72,22 +59,3 @@ def flows(store: Store) -> list[str]:
     """The flows that ever ran, by name."""
     folders = (key.removesuffix("/") for key in store.keys("", deep=False) if key.endswith("/"))
     return [flow for flow in folders if next(run_ids(store, flow), None) is not None]
-
-
-def _write_once(store: Store, key: str, record: RunRecord) -> RunRecord:
-    version = ABSENT
-    while True:
-        try:
-            store.put(key, encode(record), expect=version)
-            return record
-        except ConflictError:
-            version = store.head(key)
-        if (held := _read(store, key, RunRecord)) is not None:
-            return held
-
-
-def _read(store: Store, key: str, type: type[R]) -> R | None:
-    try:
-        return decode(type, store.get(key))
-    except (MissingKeyError, UnreadableRecordError):
-        return None

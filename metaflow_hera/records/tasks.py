@@ -12,7 +12,8 @@ from itertools import count
 
 from metaflow_hera.errors import ConflictError, MissingKeyError
 from metaflow_hera.naming import RunKeys
-from metaflow_hera.records.codec import UnreadableRecordError, decode, encode
+from metaflow_hera.records import objects
+from metaflow_hera.records.codec import encode
 from metaflow_hera.records.task import Claim, TaskRecord, TaskStatus
 from metaflow_hera.store import ABSENT, Store
 from metaflow_hera.store.parallel import each
@@ -48,20 +49,7 @@ def write(store: Store, keys: RunKeys, record: TaskRecord) -> TaskRecord:
 
     So the supervisor of a process that died may write its failure without looking: it never hides a success.
     """
-    key = keys.attempt(record.step, record.path, record.attempt).record
-    while True:
-        try:
-            store.put(key, encode(record), expect=ABSENT)
-            return record
-        except ConflictError:
-            version = store.head(key)
-        if (written := _record(store, key)) is not None:
-            return written
-        try:
-            store.put(key, encode(record), expect=version)
-            return record
-        except ConflictError:
-            continue
+    return objects.write(store, keys.attempt(record.step, record.path, record.attempt).record, record)
 
 
 def find(store: Store, keys: RunKeys, step: str, path: str) -> TaskRecord | None:
@@ -83,15 +71,12 @@ def find_all(store: Store, keys: RunKeys, step: str, paths: Sequence[str]) -> li
 
 def read(store: Store, keys: RunKeys, step: str, path: str, attempt: int) -> TaskRecord | None:
     """What one attempt left; None if it has left nothing yet."""
-    return _record(store, keys.attempt(step, path, attempt).record)
+    return objects.read(store, keys.attempt(step, path, attempt).record, TaskRecord)
 
 
 def read_claim(store: Store, keys: RunKeys, step: str, path: str, attempt: int) -> Claim | None:
     """Who took an attempt; None if nobody did."""
-    try:
-        return decode(Claim, store.get(keys.attempt(step, path, attempt).claim))
-    except (MissingKeyError, UnreadableRecordError):
-        return None
+    return objects.read(store, keys.attempt(step, path, attempt).claim, Claim)
 
 
 def attempts(store: Store, keys: RunKeys, step: str, path: str) -> list[tuple[int, Claim, TaskRecord | None]]:
@@ -135,13 +120,6 @@ def _numbers(store: Store, keys: RunKeys, step: str, path: str) -> set[int]:
     """The attempts that somebody took."""
     prefix = keys.task_prefix(step, path)
     return {int(key.removeprefix(prefix).removesuffix("/")) for key in store.keys(prefix, deep=False)}
-
-
-def _record(store: Store, key: str) -> TaskRecord | None:
-    try:
-        return decode(TaskRecord, store.get(key))
-    except (MissingKeyError, UnreadableRecordError):
-        return None
 
 
 def _attempt(
