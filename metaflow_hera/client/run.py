@@ -22,8 +22,6 @@ from metaflow_hera.store.parallel import each
 if TYPE_CHECKING:
     from metaflow_hera.client.flow import Flow
 
-RUNNING = "Running"
-
 _NEAR = 20
 
 
@@ -42,7 +40,7 @@ class Run(OfRun[Step], depth=2):
     def status(self) -> str:
         """``Running``, ``Succeeded``, or the word for how it failed."""
         end = self._end
-        return end.status if end else RUNNING
+        return end.status if end else runs.RUNNING
 
     @property
     def finished(self) -> bool:

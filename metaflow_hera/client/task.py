@@ -96,10 +96,10 @@ class Task(OfRun[DataArtifact], depth=4):
 
     @property
     def metadata_dict(self) -> dict[str, str]:
-        number, record = self._found()
+        """Which attempt it is, and where and as whom it runs or ran."""
         claim = self._claim
         where = {"host": claim.host, "pid": str(claim.pid), "user": claim.user} if claim else {}
-        return {"attempt": str(number), **where, **(record.metadata if record else {})}
+        return {"attempt": str(self.current_attempt), **where}
 
     @property
     def parent_tasks(self) -> Iterator[Task]:

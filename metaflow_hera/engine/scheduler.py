@@ -66,12 +66,6 @@ class Scheduler:
         self._wake(now)
         return self._decided()
 
-    def stop(self, message: str) -> list[Pod]:
-        """Start nothing more; when what runs has ended, so has the run, after its exit handler."""
-        if not self._about.status:
-            self._stop(message)
-        return self._decided()
-
     def terminate(self, message: str) -> list[Pod]:
         """Start nothing more, not even the exit handler; when what runs has ended, so has the run."""
         self.is_terminated = True

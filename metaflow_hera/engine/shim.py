@@ -119,7 +119,7 @@ def _kill_group(pid: int) -> None:
 
 def _write_exit(folder: Path, how: Mapping[str, object]) -> None:
     temporary = folder / f"{EXIT}.new"
-    temporary.write_text(json.dumps({**how, "finished": time.time()}))
+    temporary.write_text(json.dumps(how))
     temporary.rename(folder / EXIT)
 
 

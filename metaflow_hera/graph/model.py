@@ -186,10 +186,6 @@ class Graph:
         """The split or foreach that a join closes."""
         return next(split for split, closing in self.joins.items() if closing == join)
 
-    def foreach_body(self, split: str) -> tuple[str, ...]:
-        """The steps between a foreach and its join, in order, with those of everything inside."""
-        return tuple(name for name in self.order if split in self.scopes[name])
-
 
 # --- as JSON --------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ One writer for each stream of an attempt; what it has not flushed is lost with i
 
 from __future__ import annotations
 
-from metaflow_hera.errors import MissingKeyError
 from metaflow_hera.naming import AttemptKeys
 from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
@@ -39,29 +38,6 @@ class LogWriter:
             self._store.put(self._keys.log(self._stream, self._segment), *self._pending)
             self._segment += 1
             self._pending.clear()
-
-    def close(self) -> None:
-        self.flush()
-
-
-class LogReader:
-    """Reads one stream piece by piece, while it is being written or after."""
-
-    def __init__(self, store: Store, keys: AttemptKeys, stream: str) -> None:
-        self._store = store
-        self._keys = keys
-        self._stream = stream
-        self._segment = 0
-
-    def read(self) -> bytes:
-        """What was written since the last call; empty if nothing was."""
-        pieces: list[bytes] = []
-        while True:
-            try:
-                pieces.append(bytes(self._store.get(self._keys.log(self._stream, self._segment))))
-            except MissingKeyError:
-                return b"".join(pieces)
-            self._segment += 1
 
 
 def read(store: Store, keys: AttemptKeys, stream: str) -> bytes:

@@ -68,4 +68,3 @@ class TaskRecord:
     """What the step set and what it inherited."""
     failure: Failure | None = None
     """Why it failed."""
-    metadata: Mapping[str, str] = field(default_factory=dict)

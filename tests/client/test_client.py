@@ -270,7 +270,7 @@ def test_every_attempt_can_be_looked_at(store: Store) -> None:
     for attempt in (0, 1):
         log = LogWriter(store, writer.keys.attempt("start", "0", attempt), STDOUT)
         log.write(f"attempt {attempt}\n".encode())
-        log.close()
+        log.flush()
     task = Task("F/1/start/0")
     assert task.current_attempt == 1
     assert (task.data.x, task.stdout, task.exception) == ("second", "attempt 1\n", None)

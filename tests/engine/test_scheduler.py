@@ -244,14 +244,15 @@ def test_the_exit_handler_learns_how_the_workflow_ended() -> None:
 
 
 def test_a_stopped_run_starts_nothing_more_but_its_exit_handler() -> None:
-    drive = Drive(with_exit(fan_out("5", parallelism=2, retry=Retry(limit=3))), lambda pod: FAILED)
+    flow = with_exit(fan_out("5", parallelism=2, retry=Retry(limit=3)))
+    drive = Drive(replace(flow, deadline=10), lambda pod: FAILED)
     drive.take(drive.scheduler.begin())
-    drive.take(drive.scheduler.stop("stopped"))
+    drive.take(drive.scheduler.advance(10.0))
     assert drive.scheduler.is_stopping
     while not drive.scheduler.phase.is_final:
         drive.step()
     assert drive.started == ["wf.wrap.x(0:0)(0)", "wf.wrap.x(1:1)(0)", "wf.onExit[0].finish"]
-    assert (drive.scheduler.phase, drive.scheduler.message) == (Phase.FAILED, "stopped")
+    assert (drive.scheduler.phase, drive.scheduler.message) == (Phase.FAILED, "the run took longer than its deadline")
 
 
 def test_a_terminated_run_has_no_exit_handler() -> None:

@@ -155,26 +155,10 @@ def test_a_log_is_what_was_written(store: Store) -> None:
         if number % 5 == 0:
             writer.flush()
             writer.flush()
-    writer.close()
-    writer.close()
+    writer.flush()
     assert logs.read(store, KEYS, logs.STDOUT) == expected
     assert logs.read(store, KEYS, logs.STDERR) == b""
     assert len(list(store.keys(""))) == 4
-
-
-def test_a_log_can_be_followed(store: Store) -> None:
-    writer, reader = logs.LogWriter(store, KEYS, logs.STDERR), logs.LogReader(store, KEYS, logs.STDERR)
-    assert reader.read() == b""
-    writer.write(b"one")
-    assert reader.read() == b""
-    writer.flush()
-    writer.write(b"two")
-    writer.flush()
-    assert reader.read() == b"onetwo"
-    assert reader.read() == b""
-    writer.write(b"three")
-    writer.close()
-    assert reader.read() == b"three"
 
 
 def test_what_a_store_refused_is_written_by_the_next_flush(directory_store: Store, tmp_path: object) -> None:
@@ -205,7 +189,7 @@ def test_streams_and_attempts_are_apart(directory_store: Store) -> None:
     for keys, stream in ((KEYS, logs.STDOUT), (KEYS, logs.STDERR), (other, logs.STDOUT)):
         writer = logs.LogWriter(directory_store, keys, stream)
         writer.write(f"{keys.prefix}{stream}".encode())
-        writer.close()
+        writer.flush()
     assert logs.read(directory_store, other, logs.STDOUT) == f"{other.prefix}stdout".encode()
     with pytest.raises(MissingKeyError):
         directory_store.get(other.record)

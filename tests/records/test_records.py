@@ -59,7 +59,6 @@ records = st.one_of(
         splits=st.none() | counts,
         artifacts=names,
         failure=st.none() | st.builds(Failure, type=texts, text=texts, traceback=texts),
-        metadata=st.dictionaries(texts, texts, max_size=3),
     ),
 )
 
