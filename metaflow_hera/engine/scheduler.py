@@ -7,6 +7,7 @@ same: that is how a run goes on after a crash.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -98,11 +99,13 @@ class Scheduler:
         return starts
 
     def _wake(self, now: float) -> None:
-        if self._deadline is not None and now >= self._deadline:
+        """What came due, in the order of time: late or in small steps, the same is decided."""
+        deadline = math.inf if self._deadline is None else self._deadline
+        while self._delayed and self._delayed[0][0] <= now and self._delayed[0][0] < deadline:
+            self._start(heapq.heappop(self._delayed)[2])
+        if now >= deadline:
             self._deadline = None
             self._stop("the run took longer than its deadline")
-        while self._delayed and self._delayed[0][0] <= now:
-            self._start(heapq.heappop(self._delayed)[2])
 
     def _stop(self, message: str) -> None:
         if not self.phase.is_final and not self.is_stopping:
