@@ -23,9 +23,7 @@ from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, warm
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
-
-GRACE: Final = 20.0
-"""Seconds from SIGTERM to SIGKILL for the tasks of a run that is interrupted."""
+from metaflow_hera.runtime.watching import GRACE_SECONDS
 
 LOOK: Final = 0.5
 """Seconds between two looks whether a child has died in a way that its pipes do not tell."""
@@ -173,7 +171,7 @@ class _LocalRun:
             show = partial(self._listener.printed, command)
             worker = fork_worker(self._job, pod, command, self._workers.values(), show)
             self._workers[worker.pid] = worker
-            for source in worker.sources:
+            for source in worker.watched.sources:
                 self._by_source[source] = worker
                 self._poll.register(source, select.POLLIN)
 
@@ -182,15 +180,15 @@ class _LocalRun:
             worker = self._by_source.get(source)
             if source == alarm:
                 os.read(source, 512)
-            elif worker is not None and not worker.keep_up(source):
+            elif worker is not None and not worker.watched.keep_up(source):
                 self._forget(source)
-                worker.is_silent = worker.is_silent or source == worker.channel.hear
-            if worker is not None and worker.channel.outcome is not None and worker.pid in self._workers:
+                worker.is_silent = worker.is_silent or source == worker.watched.channel.hear
+            if worker is not None and worker.watched.channel.outcome is not None and worker.pid in self._workers:
                 self._leaving.add(worker.pid)
                 self._end(worker, None)
 
     def _seconds(self) -> float:
-        outputs = (output for worker in self._workers.values() for output in worker.outputs)
+        outputs = (output for worker in self._workers.values() for output in worker.watched.outputs)
         times = [output.seconds_to_flush for output in outputs]
         if any(worker.is_silent for worker in self._workers.values()):
             times.append(LOOK_SOON)
@@ -199,11 +197,11 @@ class _LocalRun:
         return max(0.0, min([LOOK, *(seconds for seconds in times if seconds is not None)]))
 
     def _end(self, worker: Worker, status: int | None) -> None:
-        for source in worker.sources:
+        for source in worker.watched.sources:
             self._forget(source)
         del self._workers[worker.pid]
         outcome = worker.end(status)
-        self._listener.ended(worker.pod, worker.command, outcome)
+        self._listener.ended(worker.pod, worker.watched.command, outcome)
         self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
 
     def _forget(self, source: int) -> None:
@@ -219,13 +217,11 @@ class _LocalRun:
             self._queue.extend(self._scheduler.terminate(INTERRUPTED))
             for worker in self._workers.values():
                 worker.terminate(signal.SIGKILL if hard else signal.SIGTERM)
-            self._kill_at = time.monotonic() + GRACE
+            self._kill_at = time.monotonic() + GRACE_SECONDS
 
     def _see_to_time(self) -> None:
         for worker in self._workers.values():
-            for output in worker.outputs:
-                if output.seconds_to_flush == 0:
-                    output.flush()
+            worker.watched.store_due_output()
         now = time.monotonic()
         if now > self._look_at or any(worker.is_silent for worker in self._workers.values()):
             self._look_at = now + LOOK
@@ -239,7 +235,7 @@ class _LocalRun:
         for worker in tuple(self._workers.values()):
             pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid:
-                worker.channel.listen()
+                worker.watched.channel.listen()
                 self._end(worker, status)
         self._leaving = {pid for pid in self._leaving if not os.waitpid(pid, os.WNOHANG)[0]}
 
@@ -249,7 +245,7 @@ class _LocalRun:
             outcome = PodOutcome(phase=Phase.FAILED, message="the run ended before this task started")
             self._queue.extend(self._scheduler.ended(self._queue.popleft().name, outcome, time.time()))
         if self._kill_at is None:
-            self._kill_at = now + GRACE
+            self._kill_at = now + GRACE_SECONDS
             for worker in self._workers.values():
                 worker.terminate()
         elif now > self._kill_at:

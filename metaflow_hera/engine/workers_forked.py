@@ -9,30 +9,27 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.engine.output import Output
+from metaflow_hera.engine.output import Lines
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import IndexPath, RunKeys
-from metaflow_hera.records import runs
+from metaflow_hera.naming import IndexPath
 from metaflow_hera.records.codec import decode, encode
-from metaflow_hera.records.logs import STDERR, STDOUT, LogWriter
+from metaflow_hera.records.logs import STDERR, STDOUT
 from metaflow_hera.records.task import Claim, Frame, TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref
-from metaflow_hera.runtime.beginning import run_record
 from metaflow_hera.runtime.channel import ChildEnd, SupervisorEnd
-from metaflow_hera.runtime.execution import Outcome, claim_attempt, finish, run_attempt
-from metaflow_hera.runtime.streams import print_to
-from metaflow_hera.runtime.supervisor import death_text, record_death
+from metaflow_hera.runtime.execution import Outcome, run_attempt
+from metaflow_hera.runtime.streams import Output, print_to
+from metaflow_hera.runtime.watching import Watched, death_text
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
 
@@ -55,47 +52,25 @@ class Worker:
 
     pid: int
     pod: Pod
-    command: TaskCommand
-    store: Store
-    channel: SupervisorEnd
-    outputs: tuple[Output, Output]
+    watched: Watched
+    lines: tuple[Lines, Lines]
     held: tuple[int, ...]
     """Descriptors of the parent for this child, besides those of its outputs."""
-    started: float = field(default_factory=time.time)
     terminated: bool = False
     is_silent: bool = False
     """It can tell nothing more, so it is about to end, or has."""
-    _is_logged: bool = False
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Descriptors from which something may come."""
-        return (self.channel.hear, *(output.source for output in self.outputs))
-
-    def keep_up(self, source: int) -> bool:
-        """Take in what came from one of the `sources`; False if nothing will come from it any more."""
-        for output in self.outputs:
-            if output.source == source:
-                return output.pump()
-        is_open = self.channel.listen()
-        self._open_logs(self.channel.attempt)
-        if self.channel.is_waited_for:
-            for output in self.outputs:
-                output.pump()
-                output.flush()
-            self.channel.stored()
-        return is_open
 
     def end(self, status: int | None) -> PodOutcome:
         """What became of the task; *status* is how its process ended, as `os.waitpid` says, None if it told itself."""
-        for output in self.outputs:
+        for output in self.watched.outputs:
             output.pump()
-        outcome = self.channel.outcome
+        outcome = self.watched.channel.outcome
         if outcome is None:
             assert status is not None
-            outcome = self._death(death_text(status, terminated=self.terminated))
-        for output in self.outputs:
-            output.finish()
+            outcome = self.watched.die(death_text(status, terminated=self.terminated))
+        for lines in self.lines:
+            lines.finish()
+        self.watched.store_output()
         self.close()
         if not outcome.ok:
             return PodOutcome(phase=Phase.FAILED, message=outcome.message)
@@ -104,36 +79,13 @@ class Worker:
         return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs)
 
     def close(self) -> None:
-        for descriptor in (*self.held, *(output.source for output in self.outputs)):
+        for descriptor in (*self.held, *(output.source for output in self.watched.outputs)):
             os.close(descriptor)
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.terminated = True
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
-
-    def _death(self, text: str) -> Outcome:
-        """Write down what the process could not."""
-        self.outputs[1].take(f"{text}\n".encode())
-        attempt = self.channel.attempt
-        if attempt is None:
-            runs.begin(self.store, run_record(self.command))
-            claimed = claim_attempt(self.command, self.store, self.started)
-            if claimed.finished:
-                return finish(self.command, self.store, claimed.finished)
-            attempt = claimed.attempt
-            self._open_logs(attempt)
-        self.outputs[1].flush()
-        record = record_death(self.store, self.command, attempt, text, self.started)
-        return finish(self.command, self.store, record)
-
-    def _open_logs(self, attempt: int | None) -> None:
-        if attempt is None or self._is_logged:
-            return
-        keys = RunKeys(self.command.flow, self.command.run).attempt(self.command.step, self.command.path, attempt)
-        for output in self.outputs:
-            output.store_with(LogWriter(self.store, keys, output.stream))
-        self._is_logged = True
 
 
 def warm(job: Job) -> None:
@@ -170,21 +122,20 @@ def fork_worker(
     pid = os.fork()
     if pid == 0:
         # What the parent holds for other children must not outlive it here: their lifelines end with it.
-        for descriptor in (*of_parent, *(held for other in others for held in (*other.sources, *other.held))):
+        for descriptor in (*of_parent, *(held for other in others for held in (*other.watched.sources, *other.held))):
             with suppress(OSError):
                 os.close(descriptor)
         _run_child(job, command, ChildEnd(tell=tell[1], hear=answer[0], lifeline=lifeline[0]), (out[1], err[1]))
     for descriptor in of_child:
         os.close(descriptor)
-    return Worker(
-        pid=pid,
-        pod=pod,
+    lines = (Lines(STDOUT, show), Lines(STDERR, show))
+    watched = Watched(
         command=command,
         store=job.store,
         channel=SupervisorEnd(tell[0], answer[1], lifeline[1]),
-        outputs=(Output(out[0], STDOUT, show), Output(err[0], STDERR, show)),
-        held=(tell[0], answer[1], lifeline[1]),
+        outputs=(Output(out[0], STDOUT, lines[0].take), Output(err[0], STDERR, lines[1].take)),
     )
+    return Worker(pid=pid, pod=pod, watched=watched, lines=lines, held=(tell[0], answer[1], lifeline[1]))
 
 
 def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[int, int]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The output of a task: handed on to the container's own output at once, and to the store piece by piece."""
+"""The output of a task: shown to whoever looks on at once, and kept in the store piece by piece."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from metaflow_hera.errors import StoreError
@@ -18,14 +19,14 @@ SEGMENT_SECONDS = 1.5
 """The least time between two segments; a task that runs long waits 1/50 of its time so far, so they stay hundreds."""
 
 
-class Tee:
-    """One stream of a child, read from a pipe; until the attempt has its number, it is only kept."""
+class Output:
+    """One stream of a child, read from a pipe: shown at once, and stored from when the attempt has its number on."""
 
-    def __init__(self, source: int, target: int, stream: str) -> None:
+    def __init__(self, source: int, stream: str, show: Callable[[bytes], None]) -> None:
         os.set_blocking(source, False)
         self.source = source
         self.stream = stream
-        self._target = target
+        self._show = show
         self._begun = self._flushed = time.monotonic()
         self._kept: list[bytes] = []
         self._writer: LogWriter | None = None
@@ -38,7 +39,7 @@ class Tee:
         self._kept.clear()
 
     def pump(self) -> bool:
-        """Hand on what is in the pipe now, which is never more than a pipe holds; False at its end."""
+        """Take in what is in the pipe now, which is never more than a pipe holds; False at its end."""
         for _ in range(_PIPE // _READ):
             try:
                 data = os.read(self.source, _READ)
@@ -46,9 +47,12 @@ class Tee:
                 return True
             if not data:
                 return False
-            self.hand_on(data)
+            self.take(data)
+            if len(data) < _READ:
+                return True
         return True
 
+    @property
     def seconds_to_flush(self) -> float | None:
         """Seconds until something should be stored; None if there is nothing."""
         if self._writer is None or not self._writer.pending:
@@ -66,19 +70,23 @@ class Tee:
         except StoreError as error:
             sys.stderr.write(f"metaflow_hera: some of the task's output is not stored yet: {error}\n")
 
-    def hand_on(self, data: bytes) -> None:
-        """Give *data* to the container's output and to the store."""
-        # Whoever reads the container's output may be gone; the store still wants it.
-        with suppress(OSError):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._target, rest) :]
+    def take(self, data: bytes) -> None:
+        """Show *data*, and keep it for the store."""
+        self._show(data)
         if self._writer is None:
             self._kept.append(data)
             return
         self._writer.write(data)
         if self._writer.pending >= SEGMENT_BYTES:
             self.flush()
+
+
+def copy_to(descriptor: int, data: bytes) -> None:
+    """Write *data* there, unless whoever reads it is gone: the store still wants it."""
+    with suppress(OSError):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
 
 
 class _Immediate(io.BufferedWriter):

@@ -14,62 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.errors import StepError
-from metaflow_hera.naming import RunKeys
-from metaflow_hera.records import runs, tasks
-from metaflow_hera.records.logs import STDERR, STDOUT, LogWriter
-from metaflow_hera.records.task import Failure, TaskRecord, TaskStatus
-from metaflow_hera.records.values import type_name
-from metaflow_hera.runtime.beginning import run_record
-from metaflow_hera.runtime.channel import Channel, ChildEnd, SupervisorEnd
-from metaflow_hera.runtime.execution import Outcome, claim_attempt, finish
-from metaflow_hera.runtime.streams import Tee, print_to
+from metaflow_hera.records.logs import STDERR, STDOUT
+from metaflow_hera.runtime.channel import Channel, ChildEnd
+from metaflow_hera.runtime.execution import Outcome
+from metaflow_hera.runtime.streams import Output, copy_to, print_to
+from metaflow_hera.runtime.watching import GRACE_SECONDS, Watched, death_text
 from metaflow_hera.store import Store
 
-GRACE_SECONDS = 20.0
-"""From SIGTERM to SIGKILL for the child: shorter than what Kubernetes grants, so that the death can be recorded."""
-
 _HEARD = (signal.SIGCHLD, signal.SIGTERM)
-_REASONS = {
-    signal.SIGKILL: "it may have used more memory than there is",
-    signal.SIGSEGV: "a segmentation fault, in compiled code",
-    signal.SIGBUS: "a bus error, in compiled code, or a full disk under mapped memory",
-    signal.SIGABRT: "it gave itself up, as compiled code does after a failed assertion",
-    signal.SIGILL: "an illegal instruction: compiled code for another processor",
-    signal.SIGTERM: "its run was terminated, its pod had run for its deadline, or its machine was taken away",
-}
-
-
-def death_text(status: int, *, terminated: bool = False) -> str:
-    """In a sentence, how a process ended before its task did; *status* as `os.waitpid` gives it."""
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"the task's process ended with exit code {code} before the step was over"
-    number = signal.Signals(-code)
-    if terminated and number is signal.SIGKILL:
-        return f"the task got SIGTERM and was killed, as it had not ended {GRACE_SECONDS:.0f} seconds later"
-    reason = _REASONS.get(number, "")
-    return f"the task's process was killed by {number.name}" + (f": {reason}" if reason else "")
-
-
-def record_death(
-    store: Store, command: TaskCommand, attempt: int, text: str, started: float | None = None
-) -> TaskRecord:
-    """Write down that an attempt failed by the death of its process, unless it left a record; return what holds."""
-    now = time.time()
-    failure = Failure(type=type_name(StepError), text=text, traceback=f"{text}\n")
-    record = TaskRecord(
-        step=command.step,
-        path=command.path,
-        attempt=attempt,
-        status=TaskStatus.FAILED,
-        started=started or now,
-        finished=now,
-        failure=failure,
-    )
-    return tasks.write(store, RunKeys(command.flow, command.run), record)
 
 
 def supervise(command: TaskCommand, store: Store, work: Callable[[ChildEnd], Outcome]) -> Outcome:
@@ -89,7 +44,9 @@ def supervise(command: TaskCommand, store: Store, work: Callable[[ChildEnd], Out
         sys.exit(0 if outcome.ok else 1)
     os.close(out[1])
     os.close(err[1])
-    watch = _Watch(pid, command, store, channel.of_supervisor(), (Tee(out[0], 1, STDOUT), Tee(err[0], 2, STDERR)))
+    outputs = (Output(out[0], STDOUT, partial(copy_to, 1)), Output(err[0], STDERR, partial(copy_to, 2)))
+    watched = Watched(command=command, store=store, channel=channel.of_supervisor(), outputs=outputs)
+    watch = _Watch(pid, watched)
     status = watch.until_the_end()
     return watch.outcome_of(status)
 
@@ -107,22 +64,15 @@ def _become_child(channel: ChildEnd, out: tuple[int, int], err: tuple[int, int])
 class _Watch:
     """One child being watched."""
 
-    def __init__(
-        self, pid: int, command: TaskCommand, store: Store, channel: SupervisorEnd, tees: tuple[Tee, Tee]
-    ) -> None:
+    def __init__(self, pid: int, watched: Watched) -> None:
         self._pid = pid
-        self._command = command
-        self._store = store
-        self._channel = channel
-        self._tees = tees
-        self._started = time.time()
+        self._watched = watched
         self._terminated: float | None = None
-        self._is_logged = False
 
     def until_the_end(self) -> int:
         """Keep up with the child until it ends; how it ended, as `os.waitpid` says."""
         poll = select.poll()
-        sources = (self._channel.hear, *(tee.source for tee in self._tees))
+        sources = self._watched.sources
         with _woken_by_signals(self._terminate) as wake:
             for descriptor in (wake, *sources):
                 poll.register(descriptor, select.POLLIN)
@@ -141,61 +91,23 @@ class _Watch:
 
     def outcome_of(self, status: int) -> Outcome:
         """What is known of the attempt now that its process is gone, written down if the process could not."""
-        outcome = self._channel.outcome
+        outcome = self._watched.channel.outcome
         if outcome is None:
-            outcome = self._death(death_text(status, terminated=self._terminated is not None))
+            outcome = self._watched.die(death_text(status, terminated=self._terminated is not None))
         elif os.waitstatus_to_exitcode(status) < 0:
-            self._tees[1].hand_on(f"{death_text(status)} (after the step was over)\n".encode())
-        self._store_output()
+            self._watched.outputs[1].take(f"{death_text(status)} (after the step was over)\n".encode())
+        self._watched.store_output()
         return replace(outcome, terminated=self._terminated is not None)
 
-    def _death(self, text: str) -> Outcome:
-        self._tees[1].hand_on(f"{text}\n".encode())
-        attempt = self._channel.attempt
-        if attempt is None:
-            runs.begin(self._store, run_record(self._command))
-            claimed = claim_attempt(self._command, self._store, self._started)
-            if claimed.finished:
-                return finish(self._command, self._store, claimed.finished)
-            attempt = claimed.attempt
-            self._open_logs(attempt)
-        self._store_output()
-        record = record_death(self._store, self._command, attempt, text, self._started)
-        return finish(self._command, self._store, record)
-
     def _keep_up(self, ready: set[int]) -> list[int]:
-        """Hand on what the child printed and do what it asked for; the descriptors that have come to their end."""
-        ended = [tee.source for tee in self._tees if tee.source in ready and not tee.pump()]
-        if self._channel.hear in ready:
-            if not self._channel.listen():
-                ended.append(self._channel.hear)
-            self._open_logs(self._channel.attempt)
-        if self._channel.is_waited_for:
-            for tee in self._tees:
-                tee.pump()
-            self._store_output()
-            self._channel.stored()
-        for tee in self._tees:
-            if tee.seconds_to_flush() == 0:
-                tee.flush()
+        """Take in what the child printed and said; the descriptors that have come to their end."""
+        ended = [source for source in self._watched.sources if source in ready and not self._watched.keep_up(source)]
+        self._watched.store_due_output()
         return ended
-
-    def _open_logs(self, attempt: int | None) -> None:
-        if attempt is not None and not self._is_logged:
-            keys = RunKeys(self._command.flow, self._command.run).attempt(
-                self._command.step, self._command.path, attempt
-            )
-            for tee in self._tees:
-                tee.store_with(LogWriter(self._store, keys, tee.stream))
-            self._is_logged = True
-
-    def _store_output(self) -> None:
-        for tee in self._tees:
-            tee.flush()
 
     def _milliseconds(self) -> int | None:
         """How long nothing has to be done unless something happens."""
-        times = [tee.seconds_to_flush() for tee in self._tees]
+        times = [output.seconds_to_flush for output in self._watched.outputs]
         if self._terminated is not None:
             times.append(max(0.0, self._terminated + GRACE_SECONDS - time.monotonic()))
         due = min((seconds for seconds in times if seconds is not None), default=None)

@@ -52,6 +52,26 @@ def test_a_run_ends_in_the_store_and_its_lines_are_heard(tmp_path: Path) -> None
     assert end and end.status == "Succeeded"
 
 
+def test_a_store_that_refuses_output_does_not_end_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    in_the_way = tmp_path / f"data/store/TestedFlow/runs/{RUN}/start/0/0/stdout.000000"
+    run = local(
+        tmp_path,
+        f"""
+        @step
+        def start(self):
+            os.mkdir({str(in_the_way)!r})
+            print("hello")
+            self.next(self.end)
+        @step
+        def end(self):
+            pass
+        """,
+    )
+    assert run.run().phase is Phase.SUCCEEDED
+    assert ("start/0", "stdout", "hello") in run.heard.lines
+    assert "some of the task's output is not stored yet" in capsys.readouterr().err
+
+
 def test_everything_printed_is_kept_and_also_what_grandchildren_print(tmp_path: Path) -> None:
     run = local(
         tmp_path,

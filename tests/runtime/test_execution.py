@@ -17,7 +17,7 @@ from metaflow_hera.naming import RunKeys
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.task import TaskStatus
 from metaflow_hera.runtime.execution import run_attempt
-from metaflow_hera.runtime.supervisor import death_text, record_death
+from metaflow_hera.runtime.watching import death_text, record_death
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
 
