@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from metaflow_hera import compat
+from metaflow_hera.cli import collector
 from metaflow_hera.cli.group import CommandGroup, is_file
 from metaflow_hera.flow.spec import FlowSpec
 
@@ -42,12 +43,14 @@ mfhera = CommandGroup(commands=COMMANDS, name="mfhera", help=HELP)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script ``mfhera``."""
+    collector.pause()
     compat.install()
     mfhera.main(args=None if arguments is None else list(arguments), prog_name="mfhera")
 
 
 def module_main() -> None:
     """``python -m metaflow_hera``: the commands of ``mfhera``, or a flow's file with the peer's grammar after it."""
+    collector.pause()
     compat.install()
     arguments = sys.argv[1:]
     if arguments and is_file(arguments[0]):
@@ -61,5 +64,6 @@ def flow_main(flow_class: type[FlowSpec]) -> None:
     """``python flow.py …``: the command line of a flow, in the peer's grammar."""
     from metaflow_hera.cli.peer import class_main  # the peer's grammar, when it is used
 
+    collector.pause()
     compat.install()
     class_main(flow_class, sys.argv[1:])

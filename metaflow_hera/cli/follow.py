@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from metaflow_hera.backends import NodeStatus, Phase, RunStatus
+from metaflow_hera.cli import collector
 from metaflow_hera.cli.failures import print_failures
 from metaflow_hera.cli.output import colored, duration, tell_timed
 from metaflow_hera.deploy.deployment import TriggeredRun
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def follow(run: TriggeredRun) -> Phase:
     """Show the run up to its end and what failed in it; return how it ended."""
+    collector.resume()
     last: RunStatus | None = None
     with _viewer() as view:
         for last in run.backend.watch(run.run_id):

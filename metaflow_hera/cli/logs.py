@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from metaflow_hera.cli import collector
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
 from metaflow_hera.cli.output import print_json
 from metaflow_hera.deploy.logs import LogLine, follow_logs, read_logs, select
@@ -43,6 +44,8 @@ def logs(
     """
     settings = settings_of(datastore, backend)
     selection = select(target, settings, attempt, (only,) if only else (STDOUT, STDERR))
+    if follow:
+        collector.resume()
     found = follow_logs(selection, settings) if follow else read_logs(selection, settings)
     print_lines(found, is_single=bool(selection.path), as_json=as_json)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli import collector
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -96,6 +97,7 @@ def run_checked(
         write_file(run_id_file, ready.run_id)
     if not quiet:
         tell_timed(f"{ready.pathspec} begins")
+    collector.resume()
     end = ready.until_its_end(Unheard() if quiet else Lines())
     _conclude(ready, end, as_json=as_json, quiet=quiet)
 
