@@ -27,7 +27,8 @@ def _problems(plan: Plan, given: Mapping[str, str]) -> Iterator[str]:
     for one in plan.parameters:
         if one.value is None and one.name not in given:
             yield f"the parameter {one.name!r} has no default and must be given"
-    size = sum(len(given.get(one.name, one.value or "").encode()) for one in plan.parameters)
+    values = (given.get(one.name, one.value or "") for one in plan.parameters)
+    size = sum(len(value.encode(errors="replace")) for value in values)
     if size > LIMIT:
         yield (
             f"the values of the parameters have {size:,} bytes, and at most {LIMIT:,} can be passed; put larger inputs "

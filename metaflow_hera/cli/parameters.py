@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.flow.parameters import JSONType, Parameter
 
 PARAMETERS = "parameters"
@@ -56,14 +57,23 @@ class FlowCommand(click.Command):
         self._find = find
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[PARAMETERS] = self._options(scan(args, self.params))
+        ctx.meta[PARAMETERS] = {
+            parameter_option(parameter, f"parameter_{number}"): parameter.name
+            for number, parameter in enumerate(self._parameters(args))
+        }
         return super().parse_args(ctx, args)
 
-    def _options(self, words: Words) -> dict[click.Option, str]:
-        return {
-            parameter_option(parameter, f"parameter_{number}"): parameter.name
-            for number, parameter in enumerate(self._find(words))
-        }
+    def _parameters(self, args: list[str]) -> Sequence[Parameter]:
+        """The flow's parameters; those of our options that they take do not help to find the flow."""
+        words = scan(args, self.params)
+        if not words.values:
+            return self._find(words)
+        try:
+            found = self._find(Words(target=words.target))
+        except MetaflowHeraError:
+            return self._find(words)
+        taken = {f"--{parameter.name}" for parameter in found}
+        return self._find(scan(args, [param for param in self.params if not taken & {*param.opts}]))
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         own = ctx.meta.get(PARAMETERS, {})
@@ -76,8 +86,9 @@ class FlowCommand(click.Command):
             text = ctx.params.pop(option.name)
             if text is not None:
                 given[name] = text
-        missing = {param.name: param.get_default(ctx) for param in self.params if param.name not in ctx.params}
-        ctx.params |= {PARAMETERS: given, **{name: value for name, value in missing.items() if name}}
+        taken = [param for param in self.params if param.name not in ctx.params]
+        defaults = click.Command(None, params=taken, add_help_option=False).make_context(None, []).params
+        ctx.params |= {PARAMETERS: given, **defaults}
         return super().invoke(ctx)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,3 +231,11 @@ def test_a_file_that_cannot_be_written_is_named() -> None:
     file = write_flow("Linear", LINEAR)
     Path("taken").write_text("")
     refused(mfhera("show", file, "--svg", "taken/flow.svg"), 2, "taken/flow.svg", "cannot be written")
+
+
+def test_a_value_that_is_no_unicode_is_refused_wherever_it_is_given() -> None:
+    file = write_flow("Linear", LINEAR)
+    refused(mfhera("run", file, "--name", os.fsdecode(b"\xff")), 2, "'name'", "\\udcff")
+    mfhera("deploy", file)
+    refused(mfhera("trigger", "linear", "--name", os.fsdecode(b"\xff")), 2, "'name'", "\\udcff")
+    assert mfhera("runs", "--json").json == []

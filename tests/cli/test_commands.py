@@ -215,3 +215,15 @@ def test_what_a_script_pickles_can_be_read_elsewhere() -> None:
     assert done.code == 0, done.stderr
     code = f"import {file.stem}; from metaflow_hera import Run; print(Run({done.stdout.strip()!r}).data.double.x)"
     assert call("-c", code, env={"PYTHONPATH": f"{Path.cwd()}"}).stdout == "3\n"
+
+
+def test_a_parameter_gets_the_option_of_its_name_where_we_have_one_too() -> None:
+    body = LINEAR.replace('"alpha"', '"flow"').replace("default=0.01", "default='none'")
+    file = write_flow("Named", body)
+    ran = mfhera("run", file, "--name", "bob", "--flow", "X")
+    assert (ran.code, "hello bob" in ran.stderr) == (0, True)
+    assert mfhera("run", file).code == 0
+    assert mfhera("deploy", file).code == 0
+    triggered = mfhera("trigger", file, "--name", "eve", "--flow", "Y", "--wait")
+    assert triggered.code == 0, triggered.stderr
+    assert "hello eve" in mfhera("logs", triggered.stdout.strip()).stdout
