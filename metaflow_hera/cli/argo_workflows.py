@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from metaflow_hera.cli.deploy import deploy_checked, print_deployed
+from metaflow_hera.cli.deploy import print_deployed
 from metaflow_hera.cli.group import CommandGroup
 from metaflow_hera.cli.options import json_option, max_workers_option, options, run_id_file_option, tag_option
 from metaflow_hera.cli.parameters import FlowCommand, Words
@@ -16,7 +16,7 @@ from metaflow_hera.cli.runs import print_runs, print_terminated
 from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.deployment import Deployed, deployed, deployments
+from metaflow_hera.deploy.deployment import Deployed, deploy_checked, deployed, deployments
 from metaflow_hera.deploy.manifests import compile_manifests
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.flow.load import load_flow

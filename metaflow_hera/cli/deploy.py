@@ -21,11 +21,8 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.output import moment, print_json, tell
 from metaflow_hera.cli.parameters import help_of
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.compilation import compile_flow
-from metaflow_hera.deploy.deployment import Deployed, deploy_compiled
-from metaflow_hera.deploy.source import CheckedFlow, check_flow
-from metaflow_hera.deploy.telling import Tell
-from metaflow_hera.settings import Settings
+from metaflow_hera.deploy.deployment import Deployed, deploy_checked
+from metaflow_hera.deploy.source import check_flow
 
 
 @click.command()
@@ -45,13 +42,7 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
     settings = settings_of(chosen["datastore"], chosen["backend"], package_suffixes=chosen["package_suffixes"])
     checked = check_flow(flow, name=flow_name, with_=with_)
     choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
-    print_deployed(deploy_checked(checked, choices, settings), as_json=as_json)
-
-
-def deploy_checked(checked: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = tell) -> Deployed:
-    """Deploy, and tell what happens."""
-    tell(f"{checked.name}: {len(checked.graph.order)} steps checked")
-    return deploy_compiled(compile_flow(checked, choices, settings), settings, tell)
+    print_deployed(deploy_checked(checked, choices, settings, tell), as_json=as_json)
 
 
 def print_deployed(deployed: Deployed, *, as_json: bool = False) -> None:

@@ -16,8 +16,9 @@ from metaflow_hera.client import Run
 from metaflow_hera.deploy.arguments import parameters_of_plan, to_texts
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
+from metaflow_hera.deploy.recorded import record_end
 from metaflow_hera.deploy.runs import client_run
-from metaflow_hera.deploy.source import FlowLike, check_flow
+from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, RunFailedError
 from metaflow_hera.flow.parameters import Parameter
@@ -109,6 +110,7 @@ class TriggeredRun:
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"run {self.run_id} has not ended after {timeout} seconds; it is {status.phase}")
             time.sleep(POLL_SECONDS)
+        record_end(status, self.settings)
         run = self.run
         if run is None:
             raise RunFailedError(f"run {self.run_id} ended before its first task: {status.phase}: {status.message}")
@@ -131,14 +133,14 @@ def deploy(
 ) -> Deployed:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with."""
     settings = settings or Settings.load()
-    checked = check_flow(flow, with_=with_)
-    tell(f"{checked.name}: {len(checked.graph.order)} steps checked")
-    compiled = compile_flow(checked, Choices(max_workers=max_workers, name=name, tags=tuple(tags)), settings)
-    return deploy_compiled(compiled, settings, tell)
+    choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags))
+    return deploy_checked(check_flow(flow, with_=with_), choices, settings, tell)
 
 
-def deploy_compiled(compiled: Compiled, settings: Settings, tell: Tell = silent) -> Deployed:
-    """Upload the code package and hand the Plan to the backend, unless another flow has its name there."""
+def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> Deployed:
+    """Compile, upload the code package and hand the Plan to the backend, unless another flow has its name there."""
+    tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
+    compiled = compile_flow(flow, choices, settings)
     backend = open_backend(settings)
     previous = _replaced(backend, compiled)
     refuse_unreachable_store(compiled, settings)
@@ -148,9 +150,8 @@ def deploy_compiled(compiled: Compiled, settings: Settings, tell: Tell = silent)
     plan = compiled.plan
     backend.deploy(replace(plan, annotations=merged(plan.annotations, {Annotations.DEPLOYED_AT: now})))
     tell(f"{plan.name}: version {compiled.version} deployed to the {backend.name} backend")
-    if settings.backend == "embedded":
-        for wish in not_honoured(plan):
-            tell(f"the embedded engine runs steps as processes of this machine, without {wish}")
+    if settings.backend == "embedded" and (wishes := not_honoured(plan)):
+        tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
     return replace(_deployed(backend.deployment(plan.name), backend, settings), previous=previous)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from metaflow_hera.backends import NodeStatus, Phase, RunStatus
-from metaflow_hera.errors import UnknownRunError
+from metaflow_hera.errors import StoreError, UnknownRunError
 from metaflow_hera.graph.model import from_json
 from metaflow_hera.naming import RunKeys, pathspec
 from metaflow_hera.records import runs as run_records
@@ -88,6 +89,22 @@ def recorded_status(store: Store, flow: str, run: str) -> RunStatus:
     keys = RunKeys(flow, run)
     nodes = tuple(_nodes(store, keys))
     return replace(brief_status(record, run_records.read_end(store, flow, run)), nodes=nodes)
+
+
+def record_end(status: RunStatus, settings: Settings) -> None:
+    """Write down that a run has ended, if its backend knows and its records do not: whatever killed it kept it from it.
+
+    A run without any record stays so: nobody asks the records for it.
+    """
+    if not status.phase.is_final:
+        return
+    store = open_records(settings)
+    is_known = run_records.read(store, status.flow, status.run) is not None
+    if is_known and run_records.read_end(store, status.flow, status.run) is None:
+        finished = status.finished or datetime.now(UTC)
+        end = EndRecord(status=status.phase, finished=finished.timestamp(), message=status.message)
+        with suppress(StoreError):  # who may only read the datastore still sees how it ended
+            run_records.end(store, status.flow, status.run, end)
 
 
 def _nodes(store: Store, keys: RunKeys) -> Iterator[NodeStatus]:

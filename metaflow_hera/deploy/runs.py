@@ -7,7 +7,7 @@ from itertools import islice
 from metaflow_hera.backends import RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
-from metaflow_hera.deploy.recorded import brief_status, open_records, recorded_status
+from metaflow_hera.deploy.recorded import brief_status, open_records, record_end, recorded_status
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
 from metaflow_hera.naming import Annotations, RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
@@ -34,9 +34,12 @@ def status(target: str, settings: Settings) -> RunStatus:
     flow, run, _ = locate(target, settings)
     if workflow_of_run(run) is not None:
         try:
-            return open_backend(settings).run(run)
+            found = open_backend(settings).run(run)
         except UnknownRunError:
             pass  # it may have run before its backend was set up anew: its records tell
+        else:
+            record_end(found, settings)
+            return found
     return recorded_status(open_records(settings), flow, run)
 
 

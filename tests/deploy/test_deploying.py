@@ -17,7 +17,7 @@ from metaflow_hera.deploy import Deployed, deployed, deployments
 from metaflow_hera.deploy.logs import follow_logs, read_logs, select
 from metaflow_hera.deploy.runs import list_runs, status
 from metaflow_hera.errors import BackendError, FlowError, NotDeployedError, ParameterError, UnknownRunError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.naming import Annotations, RunKeys
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
 
@@ -183,6 +183,15 @@ def test_logs_are_read_by_run_step_and_task_and_followed_to_the_end(cell: Any) -
     assert list(read_logs(select(f"{triggered.run_id}/end", settings), settings)) == []
     with pytest.raises(UnknownRunError):
         list(read_logs(select(f"{triggered.run_id}/nowhere", settings), settings))
+
+
+def test_a_run_whose_end_could_not_be_written_gets_it_by_the_next_look(cell: Any) -> None:
+    done = finished(deploy(cell.CellFlow))
+    settings = Settings.load()
+    (Path(settings.datastore) / RunKeys("CellFlow", done.id).end).unlink()
+    assert not Run(done.pathspec).finished
+    assert status(done.id, settings).phase == "Succeeded"
+    assert Run(done.pathspec).successful
 
 
 def test_a_run_is_known_by_its_records_when_its_engine_is_not(cell: Any) -> None:
