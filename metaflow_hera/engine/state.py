@@ -55,6 +55,23 @@ create view run_headers as
 create view unfinished_runs as select * from stored_runs where phase in ('Pending', 'Running');
 """
 
+_RENEW = "move it away and deploy again; what runs have left is in the datastore"
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "free some space",
+    sqlite3.SQLITE_IOERR: "free some space if the disk is full",
+    sqlite3.SQLITE_READONLY: "let this user write to it, or choose another data directory with MFHERA_DATA_DIR",
+    sqlite3.SQLITE_CANTOPEN: "let this user write to its folder, or choose another with MFHERA_DATA_DIR",
+    sqlite3.SQLITE_CORRUPT: _RENEW,
+    sqlite3.SQLITE_NOTADB: _RENEW,
+    sqlite3.SQLITE_BUSY: "another process holds it; try again",
+}
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, and what can be done; the low byte of SQLite's code says which kind it is of."""
+    advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return f"{error}; {advice}" if advice else str(error)
+
 
 class State:
     """The engine's database; one object for each process."""
@@ -70,7 +87,7 @@ class State:
             file.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(file, timeout=30, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise EngineError(f"{file}, which keeps the engine's state, cannot be opened: {error}") from error
+            raise EngineError(f"{file}, which keeps the engine's state, cannot be opened: {_reason(error)}") from error
         connection.row_factory = sqlite3.Row
         state = cls(file, connection)
         try:
@@ -124,7 +141,9 @@ class State:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
-            raise EngineError(f"{self._file}, which keeps the engine's state, cannot be used: {error}") from error
+            raise EngineError(
+                f"{self._file}, which keeps the engine's state, cannot be used: {_reason(error)}"
+            ) from error
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         return self._execute(query, *values).fetchall()
@@ -198,8 +217,8 @@ class State:
 
     def runs(self, deployment: str | None = None) -> Iterator[StoredRun]:
         """The newest first, without their manifests."""
-        columns = "select * from run_headers where ?1 is null or deployment = ?1 order by number desc"
-        return map(StoredRun.of, self._execute(columns, deployment))
+        columns = "select * from run_headers where ? is null or deployment = ? order by number desc"
+        return map(StoredRun.of, self._execute(columns, deployment, deployment))
 
     def unfinished(self, above: int = 0) -> list[StoredRun]:
         """Those that came after the run of that number, the oldest first."""

@@ -249,3 +249,15 @@ def test_an_engine_whose_data_directory_is_removed_ends(tmp_path: Path) -> None:
     os.write(fifo, b"c")
     os.close(fifo)
     assert program.wait(timeout=10) == 0
+
+
+def test_a_database_that_cannot_be_used_says_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite3"
+    file.write_text("no database at all, " * 100)
+    with pytest.raises(EngineError, match=r"state.sqlite3.* cannot be used: .*; move it away and deploy again"):
+        State.open(file)
+
+
+def test_runs_are_found_by_their_deployment(tmp_path: Path) -> None:
+    with closing(State.open(tmp_path / "state.sqlite3")) as state:
+        assert list(state.runs("a")) == []
