@@ -78,8 +78,13 @@ class Worker:
         outputs = {name: value for name, value in outcome.outputs.items() if name in promised}
         return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs)
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that the parent has open for it, each once."""
+        return (*self.held, *(output.source for output in self.watched.outputs))
+
     def close(self) -> None:
-        for descriptor in (*self.held, *(output.source for output in self.watched.outputs)):
+        for descriptor in self.descriptors:
             os.close(descriptor)
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -122,9 +127,8 @@ def fork_worker(
     pid = os.fork()
     if pid == 0:
         # What the parent holds for other children must not outlive it here: their lifelines end with it.
-        for descriptor in (*of_parent, *(held for other in others for held in (*other.watched.sources, *other.held))):
-            with suppress(OSError):
-                os.close(descriptor)
+        for descriptor in (*of_parent, *(each for other in others for each in other.descriptors)):
+            os.close(descriptor)
         _run_child(job, command, ChildEnd(tell=tell[1], hear=answer[0], lifeline=lifeline[0]), (out[1], err[1]))
     for descriptor in of_child:
         os.close(descriptor)
