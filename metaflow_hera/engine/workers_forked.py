@@ -1,11 +1,12 @@
 """Tasks as forked children of this process: a fork of a lean process costs a tenth of starting Python.
 
 The forking process has one thread. A child runs one attempt and exits without running what its parent has registered
-for its own exit.
+for its own exit; what the attempt has registered is run.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from metaflow_hera.records.task import Claim, Frame, TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.channel import ChildEnd, SupervisorEnd
 from metaflow_hera.runtime.execution import Outcome, run_attempt
-from metaflow_hera.runtime.streams import Output, print_to
+from metaflow_hera.runtime.streams import Output, flush_output, print_to
 from metaflow_hera.runtime.watching import Watched, death_text
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
@@ -152,14 +153,22 @@ def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         print_to(*prints)
+        atexit._clear()
         outcome = _attempt(job, command, channel)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _finish_what_it_left()
+        flush_output()
         channel.ended(outcome)
         code = 0 if outcome.ok else 1
     except BaseException:  # noqa: BLE001  (the outermost line of a process)
         sys.excepthook(*sys.exc_info())
     os._exit(code)
+
+
+def _finish_what_it_left() -> None:
+    """Wait for threads and run exit functions of the user's code, as the end of Python does and that of containers."""
+    if threading := sys.modules.get("threading"):
+        threading._shutdown()
+    atexit._run_exitfuncs()
 
 
 def _attempt(job: Job, command: TaskCommand, channel: ChildEnd) -> Outcome:

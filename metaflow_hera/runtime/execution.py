@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
@@ -32,6 +32,7 @@ from metaflow_hera.runtime.inputs import Place
 from metaflow_hera.runtime.interruption import interruptible
 from metaflow_hera.runtime.saving import save_what_can_be
 from metaflow_hera.runtime.scopes import Scopes
+from metaflow_hera.runtime.streams import flush_output
 from metaflow_hera.settings import Settings, set_environment
 from metaflow_hera.store import Store
 
@@ -116,8 +117,7 @@ def run_attempt(
     )
     attempt = _Attempt(command, flow_class, place, claimed.attempt, started, settings)
     record = attempt.failed(problem) if problem else attempt.run(fixed)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_output()
     watcher.before_record()
     return finish(command, store, tasks.write(store, place.keys, replace(record, finished=time.time())))
 
@@ -203,15 +203,17 @@ class _Attempt:
         if variables:
             set_environment({name: str(value) for name, value in variables.vars.items()})
         enter(self._facts())
+        process, error = os.getpid(), None
         try:
             with interruptible(self.step.name, limit.total_seconds if limit else 0):
                 getattr(flow, self.step.name)(*arguments)
             check_transition(self.step, transition(flow))
         except BaseException as raised:  # noqa: BLE001  (the user's code may raise anything, and all of it is recorded)
-            return raised
-        finally:
-            leave()
-        return None
+            error = raised
+        if os.getpid() != process:
+            _end_copy(error)
+        leave()
+        return error
 
     def _saved(self, flow: FlowSpec, scopes: Scopes, catching: Catching, error: BaseException | None) -> TaskRecord:
         store = self.place.store
@@ -267,6 +269,14 @@ class _Attempt:
             tags=frozenset(command.tags),
             parameter_names=tuple(parameters_of(self.flow_class)),
         )
+
+
+def _end_copy(error: BaseException | None) -> NoReturn:
+    """End a fork that came out of the user's code: the task is its parent's."""
+    if error is not None:
+        sys.stderr.write(failure_of(error).traceback)
+    flush_output()
+    os._exit(0 if error is None else 1)
 
 
 def _told(error: BaseException) -> Failure:

@@ -51,7 +51,14 @@ def failure_of(error: BaseException) -> Failure:
     place = next((place for place in _places(error) if _is_of_the_user(place)), None)
     lines = traceback.format_exception(type(error), error, place)
     known_as = getattr(type(error), "known_as", None) or type_name(type(error))
-    return Failure(type=known_as, text=str(error), traceback="".join(lines))
+    return Failure(type=known_as, text=_text(error), traceback="".join(lines))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # noqa: BLE001  (the user's class may do anything in __str__)
+        return f"<its text cannot be had: {type_name(type(problem))}>"
 
 
 def told(error: BaseException, failure: Failure) -> str:

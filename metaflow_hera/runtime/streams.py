@@ -107,6 +107,13 @@ def print_to(stdout: int, stderr: int) -> None:
     sys.stderr = sys.__stderr__ = _text(2)  # type: ignore[misc]
 
 
+def flush_output() -> None:
+    """Let go of what this process has printed; the user's code may have closed either stream."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(ValueError, OSError, AttributeError):
+            stream.flush()
+
+
 def _text(descriptor: int) -> io.TextIOWrapper:
     raw = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(_Immediate(raw), encoding="utf-8", errors="backslashreplace", write_through=True)

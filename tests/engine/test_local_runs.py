@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -312,3 +313,43 @@ def test_a_listener_that_gives_up_leaves_no_task_behind(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         run.run()
     assert not children() & set(pids)
+
+
+def test_exit_functions_and_threads_of_a_step_come_to_their_end(tmp_path: Path) -> None:
+    run = local(
+        tmp_path,
+        """
+        @step
+        def start(self):
+            import atexit, threading
+            atexit.register(print, "at exit")
+            threading.Thread(target=lambda: (time.sleep(0.3), print("of the thread"))).start()
+            self.next(self.end)
+        @step
+        def end(self):
+            pass
+        """,
+    )
+    assert run.run().phase is Phase.SUCCEEDED
+    assert [line for _, _, line in run.heard.lines] == ["of the thread", "at exit"]
+    assert logs.read(run.store, run.keys.attempt("start", "0", 0), "stdout") == b"of the thread\nat exit\n"
+
+
+def test_what_the_parent_registered_for_its_exit_is_not_run_by_tasks(tmp_path: Path) -> None:
+    run = local(
+        tmp_path,
+        """
+        @step
+        def start(self):
+            self.next(self.end)
+        @step
+        def end(self):
+            pass
+        """,
+    )
+    atexit.register(cry := lambda: print("of the parent"))
+    try:
+        assert run.run().phase is Phase.SUCCEEDED
+    finally:
+        atexit.unregister(cry)
+    assert run.heard.lines == []

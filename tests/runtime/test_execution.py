@@ -118,3 +118,35 @@ def test_an_exit_of_the_process_by_the_step_is_a_failure(directory_store: Store,
 )
 def test_deaths_are_told_in_a_sentence(status: int, terminated: bool, told: str) -> None:
     assert told in death_text(status, terminated=terminated)
+
+
+def test_a_fork_that_leaves_the_users_code_is_not_the_task(
+    directory_store: Store, loaded: Callable[[str], type]
+) -> None:
+    flow = loaded(
+        steps("""
+import os
+self.pid = os.fork()
+if not self.pid:
+    raise ValueError('of the copy')
+os.waitpid(self.pid, 0)
+""")
+    )
+    assert attempt(flow, directory_store, "start") == 0
+    record = tasks.find(directory_store, KEYS, "start", "0")
+    assert record is not None
+    assert "pid" in record.artifacts
+
+
+def test_a_step_may_close_its_output(directory_store: Store, loaded: Callable[[str], type]) -> None:
+    assert attempt(loaded(steps("import sys\nsys.stdout.close()")), directory_store, "start") == 0
+
+
+def test_an_exception_without_a_text_is_recorded(directory_store: Store, loaded: Callable[[str], type]) -> None:
+    flow = loaded(steps("class Mute(Exception):\n    def __str__(self):\n        raise OSError\nraise Mute"))
+    assert attempt(flow, directory_store, "start") != 0
+    ((_, _, record),) = tasks.attempts(directory_store, KEYS, "start", "0")
+    assert record is not None
+    assert record.failure is not None
+    assert "OSError" in record.failure.text
+    assert "Mute" in record.failure.type
