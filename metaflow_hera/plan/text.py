@@ -92,7 +92,9 @@ def fill(value: Text, resolve: Callable[[Reference], str]) -> str:
 
 def _literal(part: str, following: str | Reference) -> str:
     if "{{" in part or (part.endswith("{") and following != ""):
-        raise NamingError(f"{part!r} cannot be written into a manifest: Argo would evaluate what follows '{{{{'")
+        raise NamingError(
+            f"{part!r} cannot be written into a manifest: Argo would evaluate what follows '{{{{'; rename it"
+        )
     return part
 
 
