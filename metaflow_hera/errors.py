@@ -28,7 +28,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 
 class MetaflowHeraError(Exception):
@@ -139,7 +139,14 @@ class MergeArtifactsError(StepError):
 
 
 class RunFailedError(MetaflowHeraError):
-    """A run that ended, but not well."""
+    """A run that ended, but not well; *run* is the Client's, None if there is nothing of it to see."""
+
+    def __init__(self, message: str, run: Any = None) -> None:
+        self.run = run
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[RunFailedError], tuple[str, Any]]:
+        return type(self), (str(self), self.run)
 
 
 class NotFoundError(MetaflowHeraError, KeyError):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from metaflow_hera.cli.output import tell
-from metaflow_hera.deploy.recorded import FailedTask, failed_tasks
+from metaflow_hera.deploy.recorded import OURS, FailedTask, failed_tasks
 from metaflow_hera.settings import Settings
 
 SHOWN = 10
 LINES = 12
-OURS = "metaflow_hera."
 
 
 def print_failures(flow: str, run: str, message: str, settings: Settings, *, tracebacks: bool = True) -> None:

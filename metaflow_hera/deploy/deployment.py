@@ -19,10 +19,11 @@ from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_pa
 from metaflow_hera.deploy.recorded import record_end
 from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
+from metaflow_hera.deploy.success import succeeded
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, RunFailedError
 from metaflow_hera.flow.parameters import Parameter
-from metaflow_hera.naming import Annotations, merged
+from metaflow_hera.naming import Annotations
 from metaflow_hera.package import upload
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.settings import Settings
@@ -41,6 +42,9 @@ class Deployed:
     settings: Settings
     previous: str | None = None
     """The version that this one replaced, if this object comes from deploying."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, version={self.version!r})"
 
     @property
     def flow(self) -> str:
@@ -90,6 +94,9 @@ class TriggeredRun:
     backend: Backend
     settings: Settings
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.pathspec!r})"
+
     @property
     def pathspec(self) -> str:
         return f"{self.flow}/{self.run_id}"
@@ -103,8 +110,11 @@ class TriggeredRun:
         """The run as the Client sees it; None until its first task has begun."""
         return client_run(self.flow, self.run_id, self.settings)
 
-    def wait(self, timeout: float | None = None) -> Run:
-        """Wait for the end and return the run, however it ended; `TimeoutError` after *timeout* seconds."""
+    def wait(self, timeout: float | None = None, *, check: bool = True) -> Run:
+        """Wait for the end and return the run; `TimeoutError` after *timeout* seconds.
+
+        `RunFailedError` if the run did not succeed; without *check* it is returned however it ended.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not (status := self.status).phase.is_final:
             if deadline is not None and time.monotonic() >= deadline:
@@ -114,7 +124,7 @@ class TriggeredRun:
         run = self.run
         if run is None:
             raise RunFailedError(f"run {self.run_id} ended before its first task: {status.phase}: {status.message}")
-        return run
+        return succeeded(run, self.settings) if check else run
 
     def terminate(self) -> None:
         """End the run now."""
@@ -148,7 +158,7 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
     tell(describe_package(compiled))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan = compiled.plan
-    backend.deploy(replace(plan, annotations=merged(plan.annotations, {Annotations.DEPLOYED_AT: now})))
+    backend.deploy(replace(plan, annotations={**plan.annotations, Annotations.DEPLOYED_AT: now}))
     tell(f"{plan.name}: version {compiled.version} deployed to the {backend.name} backend")
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")

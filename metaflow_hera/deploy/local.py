@@ -114,17 +114,23 @@ def run(
     with_: Sequence[str] = (),
     tags: Sequence[str] = (),
     settings: Settings | None = None,
+    check: bool = True,
     **parameters: object,
 ) -> Run:
-    """Run a flow on this machine and return the run, however it ended; parameters as values."""
+    """Run a flow on this machine; parameters as values.
+
+    `RunFailedError` if the run did not succeed; without *check* it is returned however it ended.
+    """
     settings = settings or Settings.load()
     checked = check_flow(flow, with_=with_)
     choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
     ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
     ready.until_its_end(Unheard())
     from metaflow_hera.client import Run  # 20 ms that `mfhera run` need not pay
+    from metaflow_hera.deploy.success import succeeded  # the same
 
-    return Run(ready.pathspec, store=ready.store, namespace_check=False)
+    ended = Run(ready.pathspec, store=ready.store, namespace_check=False)
+    return succeeded(ended, settings) if check else ended
 
 
 class Unheard:

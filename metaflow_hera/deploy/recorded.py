@@ -18,6 +18,9 @@ from metaflow_hera.records.task import Claim, Failure, TaskRecord, TaskStatus
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 
+OURS = "metaflow_hera."
+"""What the type of an error that we raise begins with; its text is a whole message."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FailedTask:
@@ -26,6 +29,15 @@ class FailedTask:
     pathspec: str
     attempts: int
     failure: Failure | None
+
+    @property
+    def reason(self) -> str:
+        """What was raised, in a line."""
+        if self.failure is None:
+            return "nothing has told why"
+        text = self.failure.text.partition("\n")[0]
+        is_ours = self.failure.type.startswith(OURS)
+        return text if is_ours or not text else f"{self.failure.type}: {text}"
 
 
 def open_records(settings: Settings) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import pickle
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,14 @@ from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.deploy import Deployed, deployed, deployments
 from metaflow_hera.deploy.logs import follow_logs, read_logs, select
 from metaflow_hera.deploy.runs import list_runs, status
-from metaflow_hera.errors import BackendError, FlowError, NotDeployedError, ParameterError, UnknownRunError
+from metaflow_hera.errors import (
+    BackendError,
+    FlowError,
+    NotDeployedError,
+    ParameterError,
+    RunFailedError,
+    UnknownRunError,
+)
 from metaflow_hera.naming import Annotations, RunKeys
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
@@ -132,13 +140,46 @@ def test_waiting_ends_at_its_time(cell: Any) -> None:
     assert triggered.status.phase == "Succeeded"
 
 
-def test_a_run_whose_flow_fails_is_returned_as_it_is() -> None:
+def test_deployments_and_runs_show_themselves_in_a_few_words(cell: Any) -> None:
+    deployment = deploy(cell.CellFlow)
+    assert repr(deployment) == f"Deployed('cellflow', version='{deployment.version}')"
+    triggered = deployment.trigger()
+    assert repr(triggered) == f"TriggeredRun('CellFlow/{triggered.run_id}')"
+
+
+@pytest.fixture
+def failing() -> Path:
     file = Path("badly_ending.py")
     file.write_text(
         "from metaflow_hera import FlowSpec, step\n\nclass Failing(FlowSpec):\n    @step\n    def start(self):\n"
-        "        raise ValueError('no')\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
+        "        raise ValueError('no\\nway')\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
     )
-    for failed in (run(file), finished(deploy(file))):
+    return file
+
+
+def test_a_run_that_fails_raises_and_says_which_task_why_and_where_its_logs_are(failing: Path) -> None:
+    for start in (run, lambda flow: finished(deploy(flow))):
+        with pytest.raises(RunFailedError) as raised:
+            start(failing)
+        failed = raised.value.run
+        task = f"{failed.pathspec}/start/0"
+        first, second, third = str(raised.value).splitlines()
+        assert first == f"run {failed.pathspec}: Failed"
+        assert second == f"{task} failed: ValueError: no"
+        assert f"Task('{task}')" in third
+        assert f"mfhera logs {task}" in third
+        assert pickle.loads(pickle.dumps(raised.value)).run == failed
+
+
+def test_a_run_that_is_interrupted_before_its_end_says_so(cell: Any) -> None:
+    triggered = deploy(cell.CellFlow).trigger()
+    triggered.terminate()
+    with pytest.raises(RunFailedError, match=rf"run (CellFlow/)?{triggered.run_id}.*terminated"):
+        triggered.wait(timeout=60)
+
+
+def test_a_run_that_fails_is_returned_where_nobody_wants_it_checked(failing: Path) -> None:
+    for failed in (run(failing, check=False), deploy(failing).trigger().wait(timeout=60, check=False)):
         assert not failed.successful
         assert "no" in str(failed["start"].task.exception)
 
