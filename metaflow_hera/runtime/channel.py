@@ -46,6 +46,10 @@ class ChildEnd:
         self._tell({"store": True})
         os.read(self.hear, 1)
 
+    def gave_up(self, reason: str) -> None:
+        """It is about to end without a record of its own."""
+        self._tell({"reason": reason})
+
     def ended(self, outcome: Outcome) -> None:
         self._tell({"outcome": asdict(outcome)})
 
@@ -61,6 +65,8 @@ class SupervisorEnd:
         self.hear = hear
         self.attempt: int | None = None
         self.outcome: Outcome | None = None
+        self.reason: str | None = None
+        """Why the child gave up."""
         self.is_waited_for = False
         """The child goes on when it hears that its output is stored."""
         self._tell = tell
@@ -73,6 +79,7 @@ class SupervisorEnd:
         *lines, self._unread = self._unread.split(b"\n")
         for message in map(json.loads, lines):
             self.attempt = message.get("attempt", self.attempt)
+            self.reason = message.get("reason", self.reason)
             self.is_waited_for = self.is_waited_for or "store" in message
             if "outcome" in message:
                 self.outcome = Outcome(**message["outcome"])

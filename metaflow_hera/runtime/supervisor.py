@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 
 from metaflow_hera.command import TaskCommand
+from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.records.logs import STDERR, STDOUT
 from metaflow_hera.runtime.channel import Channel, ChildEnd
 from metaflow_hera.runtime.execution import Outcome
@@ -39,7 +40,11 @@ def supervise(command: TaskCommand, store: Store, work: Callable[[ChildEnd], Out
     if pid == 0:
         own_end = channel.of_child()
         _become_child(own_end, out, err)
-        outcome = work(own_end)
+        try:
+            outcome = work(own_end)
+        except MetaflowHeraError as error:
+            own_end.gave_up(error.message)
+            sys.exit(1)
         own_end.ended(outcome)
         sys.exit(0 if outcome.ok else 1)
     os.close(out[1])

@@ -105,7 +105,8 @@ class Watched:
                 output.flush()
 
     def die(self, text: str) -> Outcome:
-        """Write down the death of a child that has not told its end; *text* is how it died."""
+        """Write down the death of a child that has not told its end; *text* is how it died, if it has not said why."""
+        text = self.channel.reason or text
         self.outputs[1].take(f"{text}\n".encode())
         attempt = self.channel.attempt
         if attempt is None:

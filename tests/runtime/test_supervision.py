@@ -252,3 +252,16 @@ def test_a_bucket_that_is_not_there_ends_the_container_with_one_line(s3: S3Serve
     assert done.code == 1
     assert len(done.stderr.splitlines()) == 1
     assert "s3://not-there/x" in done.stderr
+
+
+def test_a_store_that_takes_no_artifact_is_the_reason_of_the_failure(directory_store: Store, tmp_path: Path) -> None:
+    body = """
+import os, resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+self.large = os.urandom(1 << 22)
+"""
+    deployment = deploy(directory_store, tmp_path, steps(body))
+    done = deployment.run("start")
+    assert done.code == 1
+    assert failure_of(deployment).text.startswith(f"datastore {directory_store.uri}: cannot write data/")
+    assert done.stderr.count("cannot write") == 1
