@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from metaflow_hera.errors import NamingError
@@ -22,24 +22,7 @@ STEP_NAME_LIMIT = 100
 """Argo ends a template's name at 128 characters; wrappers add to it."""
 
 # Argo replaces "-" by "_" and evaluates `depends` with expr, whose keywords are no operands there.
-_EXPR_KEYWORDS = frozenset(
-    (
-        "in",
-        "not",
-        "or",
-        "and",
-        "let",
-        "if",
-        "else",
-        "true",
-        "false",
-        "nil",
-        "matches",
-        "contains",
-        "startswith",
-        "endswith",
-    )
-)
+_EXPR_KEYWORDS = frozenset("in not or and let if else true false nil matches contains startswith endswith".split())
 _DEPLOYMENT_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?\Z")
 
 
@@ -285,6 +268,8 @@ POD_DIR = "/tmp/mfhera"  # noqa: S108  (a volume of the pod, not a shared folder
 PARAMETERS_FILE = "parameters"
 SPLITS_OUTPUT = "splits"
 NEXT_OUTPUT = "next"
+TERMINATION_LOG = "termination-log"
+"""Below the pod directory, and in a cluster below /dev: why the container failed, in a line that its backend shows."""
 
 
 def output_file(parameter: str) -> str:
@@ -314,8 +299,3 @@ class Annotations:
 def label_value(text: str) -> str:
     """*text* as far as a Kubernetes label can hold it: at most 63 letters, digits, ``-``, ``_`` and ``.``."""
     return re.sub(r"[^-A-Za-z0-9_.]", "-", _ascii(text))[:63].strip("-_.")
-
-
-def merged(*mappings: Mapping[str, str]) -> dict[str, str]:
-    """The mappings as one, sorted by key; the last wins."""
-    return dict(sorted({key: value for mapping in mappings for key, value in mapping.items()}.items()))

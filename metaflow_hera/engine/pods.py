@@ -19,7 +19,7 @@ from typing import Final
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shim import EXIT, HEARD, LOCK, PID, WORK, Command, supervise
-from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE
+from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, TERMINATION_LOG
 from metaflow_hera.plan.records import Container, EmptyDir, Plan
 from metaflow_hera.settings import environment
 
@@ -131,8 +131,17 @@ def outcome(folder: Path, template: Container) -> PodOutcome:
         return PodOutcome(phase=Phase.SUCCEEDED, outputs=dict(_outputs(folder / WORK, template)))
     # A signal looks like this in Argo, whichever it was.
     code = how["code"] if how["code"] > 0 else 137
-    more = f": {how['reason']}" if how["reason"] else ""
+    reason = how["reason"] or _reason_left(folder / WORK)
+    more = f": {reason}" if reason else ""
     return PodOutcome(phase=Phase.FAILED, message=f"main: Error (exit code {code}){more}")
+
+
+def _reason_left(work: Path) -> str:
+    """What the container said of its failure: in a cluster the kubelet adds it to the message."""
+    try:
+        return (work / TERMINATION_LOG).read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _outputs(work: Path, template: Container) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from metaflow_hera.errors import MetaflowHeraError, StepError
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.graph.parse import parse
-from metaflow_hera.naming import PARAMETERS_FILE, output_file
+from metaflow_hera.naming import PARAMETERS_FILE, TERMINATION_LOG, output_file
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.records.tasks import Claimed
@@ -31,6 +31,10 @@ from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 
 
+REASON_LIMIT = 500
+"""Characters: the reason is part of a node's status, of which a wide foreach has many."""
+
+
 def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
     """Run a task under a supervisor, with its files in the pod's *folder*; the exit code of the container."""
     store = open_store(command.store, settings)
@@ -41,7 +45,18 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
         # Argo leaves the exit handler out when a workflow is terminated; if the task is tried again, the run goes on.
         end = EndRecord(status=runs.FAILED, finished=time.time(), message=f"step {command.step!r}: {outcome.message}")
         runs.end(store, command.flow, command.run, end)
+    if not outcome.ok:
+        leave_reason(folder, outcome.message)
     return 0 if outcome.ok else 1
+
+
+def leave_reason(folder: Path, message: str) -> None:
+    """Leave the first line of *message* where the backend looks for it: the kubelet's file, or the embedded engine's."""
+    reason = "".join(message.splitlines()[:1])[:REASON_LIMIT]
+    (folder / TERMINATION_LOG).write_text(reason, encoding="utf-8", errors="replace")
+    kubelets = Path("/dev") / TERMINATION_LOG
+    if kubelets.is_file():
+        kubelets.write_text(reason, encoding="utf-8", errors="replace")
 
 
 def write_outputs(folder: Path, outputs: Mapping[str, str]) -> None:

@@ -146,3 +146,13 @@ def test_a_terminated_run_has_a_final_status_in_the_store_and_its_task_a_record(
     [(_, _, record)] = tasks.attempts(store, keys, "start", "0")
     assert record and record.status is TaskStatus.FAILED
     assert isinstance(run.run, Run) and run.run.finished
+
+
+def test_the_status_of_a_failed_run_says_what_went_wrong_in_the_step(
+    tmp_path: Path, embedded_settings: Settings
+) -> None:
+    flow = deployed(tmp_path, embedded_settings, SLEEP.replace("time.sleep(60)", "raise KeyError('no such column')"))
+    run = flow.trigger()
+    wait_for(lambda: run.status.phase.is_final)
+    assert "KeyError: 'no such column'" in run.status.nodes[0].message
+    assert "KeyError: 'no such column'" in run.status.message

@@ -419,3 +419,10 @@ class F(FlowSpec):
         ("a", (0, "a"), [(["a", 0], [2, 1])]),
         ("b", (1, "b"), [(["b", 0], [2, 2]), (["b", 1], [2, 2])]),
     ]
+
+
+def test_a_container_that_fails_says_why_where_its_backend_looks(directory_store: Store, tmp_path: Path) -> None:
+    deployment = deploy(directory_store, tmp_path, steps("raise ValueError('no such\\nthing')"))
+    process = deployment.begin(deployment.command("start"))
+    assert deployment.end(process).code == 1
+    assert (process.pod / "termination-log").read_text() == "ValueError: no such"  # type: ignore[attr-defined]
