@@ -22,7 +22,7 @@ STEP_NAME_LIMIT = 100
 """Argo ends a template's name at 128 characters; wrappers add to it."""
 
 # Argo replaces "-" by "_" and evaluates `depends` with expr, whose keywords are no operands there.
-_EXPR_KEYWORDS = frozenset("in not or and let if else true false nil matches contains startswith endswith".split())
+_EXPR_KEYWORD = re.compile(r"(in|not|or|and|let|if|else|true|false|nil|matches|contains|startswith|endswith)\Z")
 _DEPLOYMENT_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?\Z")
 
 
@@ -73,7 +73,7 @@ def template_names(steps: Iterable[str]) -> dict[str, str]:
 
 def _is_plain(step: str) -> bool:
     is_legal = re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", step) is not None
-    return is_legal and step not in _EXPR_KEYWORDS and len(step) <= STEP_NAME_LIMIT
+    return is_legal and not _EXPR_KEYWORD.match(step) and len(step) <= STEP_NAME_LIMIT
 
 
 def _readable_name(step: str) -> str:

@@ -30,7 +30,6 @@ from metaflow_hera.runtime.supervisor import supervise
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 
-
 REASON_LIMIT = 500
 """Characters: the reason is part of a node's status, of which a wide foreach has many."""
 
@@ -51,7 +50,7 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
 
 
 def leave_reason(folder: Path, message: str) -> None:
-    """Leave the first line of *message* where the backend looks for it: the kubelet's file, or the embedded engine's."""
+    """Leave the first line of *message* where the backend looks for it, be it the kubelet or the embedded engine."""
     reason = "".join(message.splitlines()[:1])[:REASON_LIMIT]
     (folder / TERMINATION_LOG).write_text(reason, encoding="utf-8", errors="replace")
     kubelets = Path("/dev") / TERMINATION_LOG
