@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from metaflow_hera.plan.records import Claim, Volume
+from metaflow_hera.plan.records import STARTING_DEADLINE, Claim, Volume
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
 PARAMETERS_ARTIFACT: Final = "parameters"
@@ -12,7 +12,7 @@ RETRY_POLICY: Final = "Always"
 
 CRON: Final[dict[str, Any]] = {
     "concurrencyPolicy": "Allow",  # as the peer: a run that is late does not cost the next one
-    "startingDeadlineSeconds": 3540,  # a controller that was away for less than an hour makes up for the last
+    "startingDeadlineSeconds": STARTING_DEADLINE,
     "successfulJobsHistoryLimit": 10_000,  # Argo's default is to delete all but three runs
     "failedJobsHistoryLimit": 10_000,
 }

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from metaflow_hera.deploy.choices import DEPLOYED_WORKERS
+from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, LOCAL_WORKERS
 from metaflow_hera.settings import BACKENDS, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,6 +50,16 @@ max_workers_option = click.option(
     default=DEPLOYED_WORKERS,
     show_default=True,
     help="How many tasks of each foreach may run at once.",
+)
+workers_option = click.option(
+    "--max-workers",
+    type=click.IntRange(min=1),
+    default=LOCAL_WORKERS,
+    show_default=True,
+    help="How many tasks may run at once.",
+)
+splits_option = click.option(
+    "--max-num-splits", type=click.IntRange(min=1), metavar="N", help="Refuse a foreach over more items than this."
 )
 suffixes_option = click.option(
     "--package-suffixes", metavar=".CSV,…", help="What the code package holds besides .py files."

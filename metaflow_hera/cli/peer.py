@@ -11,10 +11,17 @@ from typing import Any
 import click
 
 from metaflow_hera.cli.group import CommandGroup
-from metaflow_hera.cli.options import options, run_id_file_option, suffixes_option, tag_option, with_option
+from metaflow_hera.cli.options import (
+    options,
+    run_id_file_option,
+    splits_option,
+    suffixes_option,
+    tag_option,
+    with_option,
+    workers_option,
+)
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.show import print_checked, print_shown
-from metaflow_hera.deploy.choices import LOCAL_WORKERS
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow.load import load_flow
@@ -89,9 +96,7 @@ def show(ctx: click.Context, svg: str | None) -> None:
 
 
 @click.command(cls=FlowCommand, find=_parameters)
-@options(with_option, tag_option, run_id_file_option)
-@click.option("--max-workers", type=click.IntRange(min=1), default=LOCAL_WORKERS, show_default=True)
-@click.option("--max-num-splits", type=click.IntRange(min=1), help="Refuse a foreach over more items than this.")
+@options(with_option, tag_option, run_id_file_option, workers_option, splits_option)
 @click.pass_context
 def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, str], **chosen: Any) -> None:
     """Run the flow on this machine."""

@@ -12,7 +12,7 @@ from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.flow.decorators import flow_decorators, schedule
 from metaflow_hera.flow.source import source_of
-from metaflow_hera.naming import Annotations, deployment_name, merged
+from metaflow_hera.naming import Annotations, deployment_name
 from metaflow_hera.package import CodePackage, NotebookSource, build
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan, Schedule
@@ -63,7 +63,7 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         deadline=choices.deadline,
     )
     plan = compile_plan(flow.graph, options)
-    plan = replace(plan, annotations=merged(plan.annotations, {Annotations.VERSION: version_of(plan)}))
+    plan = replace(plan, annotations={**plan.annotations, Annotations.VERSION: version_of(plan)})
     return Compiled(flow=flow, plan=plan, package=package, store=store)
 
 

@@ -11,10 +11,7 @@ from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.naming import Annotations
-from metaflow_hera.plan.records import Plan
-
-STARTING_DEADLINE = 3540
-"""Seconds for which a missed firing is made up for, as our CronWorkflows say."""
+from metaflow_hera.plan.records import STARTING_DEADLINE, Plan
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from metaflow_hera.errors import FlowError, NamingError, Problem
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import Annotations, deployment_name, label_value, merged
+from metaflow_hera.naming import Annotations, deployment_name, label_value
 from metaflow_hera.plan.container import exit_container, step_container
 from metaflow_hera.plan.dag import DagCompiler
 from metaflow_hera.plan.names import Names
@@ -49,8 +49,8 @@ def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
         on_exit=names.on_exit,
         namespace=options.namespace,
         service_account=options.service_account,
-        labels=merged(options.labels, flow_label),
-        annotations=merged(_annotations(graph, options), options.annotations),
+        labels={**options.labels, **flow_label},
+        annotations={**_annotations(graph, options), **options.annotations},
         run_labels=flow_label,
         deadline=options.deadline,
         schedule=options.schedule,

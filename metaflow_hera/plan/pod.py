@@ -10,7 +10,6 @@ from decimal import Decimal
 from metaflow_hera.errors import Problem
 from metaflow_hera.flow.decorators import decorator_of, environment, kubernetes, resources
 from metaflow_hera.graph.model import Step
-from metaflow_hera.naming import merged
 from metaflow_hera.plan.options import CompileOptions
 from metaflow_hera.plan.records import Claim, EmptyDir, Volume
 
@@ -88,7 +87,7 @@ def _requests(wanted: kubernetes, needed: resources) -> dict[str, str]:
         "ephemeral-storage": _largest(wanted.disk, needed.disk, unit="M"),
     }
     asked = {name: amount for name, amount in amounts.items() if amount}
-    return merged(_GUARANTEED if _is_guaranteed(wanted) else {}, asked, _devices(wanted, needed))
+    return {**(_GUARANTEED if _is_guaranteed(wanted) else {}), **asked, **_devices(wanted, needed)}
 
 
 def _limits(wanted: kubernetes, needed: resources) -> dict[str, str]:
@@ -103,7 +102,7 @@ def _devices(wanted: kubernetes, needed: resources) -> dict[str, str]:
     """GPUs and whatever else a cluster counts: never shared, so requested and limited alike."""
     gpus = _largest(wanted.gpu, needed.gpu)
     devices = {} if gpus in ("", "0") else {f"{wanted.gpu_vendor or 'nvidia'}.com/gpu": gpus}
-    return merged(_texts(wanted.extended_resources), devices)
+    return {**_texts(wanted.extended_resources), **devices}
 
 
 def _largest(*amounts: float | str | None, unit: str = "") -> str:

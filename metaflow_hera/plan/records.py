@@ -120,6 +120,10 @@ class Container:
 Template = Dag | Steps | Container
 
 
+STARTING_DEADLINE = 3540
+"""Seconds for which a missed firing is made up for: a controller that was away for less than an hour loses none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When a deployment runs by itself: a cron line of five fields, in a time zone of the IANA database."""

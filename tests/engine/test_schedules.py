@@ -14,9 +14,9 @@ from engine_plans import chain, container, plan
 
 from metaflow_hera.engine.schedules import missed_firing, next_firing
 from metaflow_hera.engine.state import State
-from metaflow_hera.engine.timetable import STARTING_DEADLINE, Timetable
+from metaflow_hera.engine.timetable import Timetable
 from metaflow_hera.errors import BackendError, ManifestError
-from metaflow_hera.plan.records import Parameter, Plan, Schedule
+from metaflow_hera.plan.records import STARTING_DEADLINE, Parameter, Plan, Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
