@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from metaflow_hera.naming import RunKeys, index_prefix, run_of_index
 from metaflow_hera.records import objects
@@ -19,9 +20,13 @@ def begin(store: Store, record: RunRecord) -> RunRecord:
     """Write down that a run began, unless that is written already; return what holds.
 
     Safe to repeat after any death: the record decides when the run began, and its place in the list follows from that.
+    One without the graph is of a process that could not load the flow; who can, completes it.
     """
     keys = RunKeys(record.flow, record.run)
     held = objects.write(store, keys.record, record)
+    if record.graph and not held.graph:
+        whole = replace(record, created=held.created)
+        held = objects.write(store, keys.record, whole, lambda found: bool(found.graph))
     store.put(keys.index(held.created), b"")
     return held
 

@@ -281,6 +281,17 @@ def test_a_run_begins_once(store: Store) -> None:
     assert list(runs.run_ids(store, "F")) == ["1"]
 
 
+def test_who_can_load_the_flow_completes_what_an_attempt_wrote_that_could_not(store: Store) -> None:
+    runs.begin(store, RunRecord(flow="F", run="1", created=1.0))
+    whole = RunRecord(flow="F", run="1", created=2.0, graph={"end": "last"}, parameter_names=("alpha",))
+    held = runs.begin(store, whole)
+    assert (held.created, held.graph, held.parameter_names) == (1.0, {"end": "last"}, ("alpha",))
+    assert runs.begin(store, RunRecord(flow="F", run="1", created=3.0)) == held
+    assert runs.begin(store, RunRecord(flow="F", run="1", created=4.0, graph={"end": "other"})) == held
+    assert runs.read(store, "F", "1") == held
+    assert list(runs.run_ids(store, "F")) == ["1"]
+
+
 def test_runs_are_listed_newest_first(store: Store) -> None:
     for run, created in (("a", 1000.0), ("c-x", 3e9), ("b", 2000.5), ("b2", 2000.501)):
         runs.begin(store, RunRecord(flow="F", run=run, created=created))
