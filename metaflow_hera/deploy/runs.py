@@ -25,8 +25,13 @@ def locate(target: str, settings: Settings) -> tuple[str, str, tuple[str, ...]]:
     if workflow_of_run(first) is None and not first.isdecimal():
         if not rest:
             raise UsageError(f"{target!r} is no run; give an id that `mfhera runs` shows, or Flow/id")
-        return first, rest[0], tuple(rest[1:])
-    return _flow_of(first, settings), first, tuple(rest)
+        flow, run, *place = first, *rest
+        _check_flow(flow, run, settings)
+    else:
+        flow, run, *place = _flow_of(first, settings), first, *rest
+    if len(place) > len(("step", "task")):
+        raise UsageError(f"{target!r} goes on after the task; write [Flow/]run[/step[/task]]")
+    return flow, run, tuple(place)
 
 
 def status(target: str, settings: Settings) -> RunStatus:
@@ -92,11 +97,27 @@ def _flow_of(run: str, settings: Settings) -> str:
     )
 
 
-def _flow_of_name(name: str, settings: Settings) -> str:
+def _check_flow(flow: str, run: str, settings: Settings) -> None:
+    """Refuse a run that nobody knows, or that is one of another flow."""
+    if run_records.read(open_records(settings), flow, run) is not None:
+        return
     try:
-        deployment = open_backend(settings).deployment(name)
+        found = _flow_of(run, settings)
+    except UnknownRunError:
+        found = ""
+    if found != flow:
+        known = f" (that run is one of {found})" if found else ""
+        raise UnknownRunError(
+            f"there is no run {flow}/{run} in {settings.datastore}{known}; `mfhera runs` shows those that are"
+        )
+
+
+def _flow_of_name(name: str, settings: Settings) -> str:
+    backend = open_backend(settings)
+    try:
+        deployment = backend.deployment(name)
     except NotDeployedError:
-        return name
+        return next((status.flow for status in backend.runs(name)), name)  # its runs outlive a deployment
     return deployment.plan.annotations.get(Annotations.FLOW, name)
 
 

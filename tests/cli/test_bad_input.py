@@ -239,3 +239,22 @@ def test_a_value_that_is_no_unicode_is_refused_wherever_it_is_given() -> None:
     mfhera("deploy", file)
     refused(mfhera("trigger", "linear", "--name", os.fsdecode(b"\xff")), 2, "'name'", "\\udcff")
     assert mfhera("runs", "--json").json == []
+
+
+def test_a_run_is_not_found_under_another_flow_nor_a_task_below_a_task() -> None:
+    file = write_flow("Linear", LINEAR)
+    run = mfhera("run", file, "--quiet").stdout.strip().partition("/")[2]
+    mfhera("deploy", file)
+    triggered = mfhera("trigger", "linear", "--wait").stdout.strip()
+    for known in (run, triggered):
+        for command in ("status", "logs", "terminate"):
+            refused(mfhera(command, f"Other/{known}"), 1, f"Other/{known}", "one of Linear", "mfhera runs")
+        refused(mfhera("logs", f"{known}/start/0/1"), 2, f"{known}/start/0/1", "[Flow/]run[/step[/task]]")
+    assert mfhera("status", f"Linear/{triggered}").code == 0
+
+
+def test_runs_of_a_deployment_are_listed_after_it_was_deleted() -> None:
+    mfhera("deploy", write_flow("Linear", LINEAR), "--name", "production")
+    run = mfhera("trigger", "production", "--wait").stdout.strip()
+    mfhera("delete", "production")
+    assert [each["run"] for each in mfhera("runs", "production", "--json").json] == [run]
