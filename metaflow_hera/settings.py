@@ -17,6 +17,9 @@ from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import POD_DIR_VARIABLE
 
 BACKENDS = ("embedded", "kubernetes", "argo")
+DEFAULT = "default"
+"""The origin of a value that nobody set."""
+
 PATHS = ("datastore", "data_dir")
 """Settings that are paths; those in a file are relative to it, others to the working directory."""
 
@@ -84,7 +87,7 @@ class Settings:
                 if name not in values:
                     values[name], origins[name] = value, source.name.replace("{}", _spelling(source.name, name))
         values.setdefault("datastore", str(Path(values["data_dir"]) / "store"))
-        origins.setdefault("datastore", "default")
+        origins.setdefault("datastore", DEFAULT)
         if (backend := values["backend"]) not in BACKENDS:
             raise SettingsError(f"backend {backend!r} (from {origins['backend']}) is none of {', '.join(BACKENDS)}")
         return cls(**values, origins=origins)
@@ -152,7 +155,7 @@ def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd:
     yield Source("{}", _absolute(named, cwd))
     yield from _peer_sources(environ, cwd)
     yield from _file_sources(cwd, environ)
-    yield Source("default", _defaults(environ, cwd))
+    yield Source(DEFAULT, _defaults(environ, cwd))
 
 
 def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:

@@ -71,7 +71,7 @@ class EmbeddedBackend:
 
     def deployment(self, name: str) -> Deployment:
         with self._state() as state:
-            return _deployment(_stored(state, name))
+            return _deployment(self._stored(state, name))
 
     def deployments(self) -> Iterator[Deployment]:
         with self._state() as state:
@@ -80,7 +80,7 @@ class EmbeddedBackend:
 
     def delete(self, name: str) -> None:
         with self._state() as state:
-            _stored(state, name)
+            self._stored(state, name)
             state.delete(name)
         self._home.wake()
 
@@ -88,7 +88,7 @@ class EmbeddedBackend:
 
     def trigger(self, name: str, parameters: Mapping[str, str]) -> str:
         with self._state() as state:
-            deployment = _stored(state, name)
+            deployment = self._stored(state, name)
             plan = read_plan(deployment.manifest)
             values = completed(plan, parameters)
             while True:
@@ -108,7 +108,7 @@ class EmbeddedBackend:
 
     def run(self, run: str) -> RunStatus:
         with self._state() as state:
-            stored = _found(state, run)
+            stored = self._found(state, run)
             return run_status(stored, state.pods(stored.number), message=self._message(stored))
 
     def runs(self, name: str | None = None) -> Iterator[RunStatus]:
@@ -120,7 +120,7 @@ class EmbeddedBackend:
         before: RunStatus | None = None
         with self._state() as state:
             while before is None or not before.phase.is_final:
-                seen, stored = state.seen, _found(state, run)
+                seen, stored = state.seen, self._found(state, run)
                 message = self._message(stored)
                 status = run_status(stored, state.pods(stored.number), message=message)
                 if status != before:
@@ -131,7 +131,7 @@ class EmbeddedBackend:
 
     def terminate(self, run: str) -> None:
         with self._state() as state:
-            stored = _found(state, run)
+            stored = self._found(state, run)
             if stored.phase.is_final:
                 return
             state.request_termination(stored.workflow)
@@ -139,6 +139,22 @@ class EmbeddedBackend:
         if uri := read_plan(stored.manifest).annotations.get(Annotations.DATASTORE):
             ended = EndRecord(status=Phase.FAILED, finished=time.time(), message=TERMINATED)
             runs.end(open_store(uri, self._settings), stored.flow, run, ended)
+
+    def _stored(self, state: State, name: str) -> StoredDeployment:
+        if (deployment := state.deployment(name)) is not None:
+            return deployment
+        names = ", ".join(state.versions()) or "nothing is"
+        raise NotDeployedError(
+            f"{name!r} is not deployed in {self._home.data_dir} (deployed: {names}); deploy it with `mfhera deploy`; "
+            "`mfhera config` tells where the data directory comes from"
+        )
+
+    def _found(self, state: State, run: str) -> StoredRun:
+        workflow = workflow_of_run(run)
+        stored = None if workflow is None else state.run(workflow)
+        if stored is None:
+            raise UnknownRunError(f"there is no run {run!r} in {self._home.data_dir}; `mfhera runs` lists them")
+        return stored
 
     def _message(self, run: StoredRun) -> str:
         """What hinders a run that has not ended."""
@@ -152,23 +168,6 @@ class EmbeddedBackend:
         return closing(State.open(file if file.exists() else Path(":memory:")))
 
 
-def _stored(state: State, name: str) -> StoredDeployment:
-    if (deployment := state.deployment(name)) is not None:
-        return deployment
-    names = ", ".join(state.versions()) or "nothing is"
-    raise NotDeployedError(
-        f"{name!r} is not deployed on this machine (deployed: {names}); deploy it with `mfhera deploy`"
-    )
-
-
 def _deployment(stored: StoredDeployment) -> Deployment:
     created = datetime.fromtimestamp(stored.created, UTC)
     return Deployment(name=stored.name, plan=read_plan(stored.manifest), created=created)
-
-
-def _found(state: State, run: str) -> StoredRun:
-    workflow = workflow_of_run(run)
-    stored = None if workflow is None else state.run(workflow)
-    if stored is None:
-        raise UnknownRunError(f"there is no run {run!r} on this machine; `mfhera runs` lists them")
-    return stored

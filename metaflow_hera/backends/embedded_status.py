@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from metaflow_hera.backends import NodeStatus, Phase, RunStatus
+from metaflow_hera.engine.scheduler import ON_EXIT
 from metaflow_hera.engine.stored import StoredPod, StoredRun
 from metaflow_hera.naming import workflow_run_id
 
@@ -30,10 +31,11 @@ def run_status(run: StoredRun, pods: Iterable[StoredPod] = (), *, message: str =
 
 
 def _nodes(run: StoredRun, pods: Iterable[StoredPod]) -> Iterator[NodeStatus]:
-    """One for each task, in the order in which they began."""
+    """One for each task, in the order in which they began; the exit handler is none."""
     order: dict[str, list[StoredPod]] = {}
     for pod in pods:
-        order.setdefault(pod.node, []).append(pod)
+        if not pod.node.startswith(f"{run.workflow}{ON_EXIT}"):
+            order.setdefault(pod.node, []).append(pod)
     return (_node(run, attempts) for attempts in order.values())
 
 

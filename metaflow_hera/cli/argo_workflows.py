@@ -113,7 +113,8 @@ def delete(ctx: click.Context) -> None:
 @click.pass_context
 def list_runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     """List the runs of the deployment, the newest first."""
-    print_runs(use_cases.list_runs(_name(ctx), program_of(ctx).load(), limit), as_json=as_json)
+    name, settings = _name(ctx), program_of(ctx).load()
+    print_runs(use_cases.list_runs(name, settings, limit), settings, name, as_json=as_json)
 
 
 @click.command("list-workflow-templates")

@@ -6,7 +6,7 @@ import click
 
 from metaflow_hera.cli.deploy import facts, row
 from metaflow_hera.cli.options import backend_option, json_option, settings_of
-from metaflow_hera.cli.output import print_json, print_table, tell
+from metaflow_hera.cli.output import print_json, print_table, tell, tell_where
 from metaflow_hera.deploy.deployment import deployed, deployments
 
 
@@ -20,13 +20,15 @@ def list_command(backend: str | None, as_json: bool) -> None:
     Example:
       mfhera list
     """
-    found = deployments(settings_of(backend=backend))
+    settings = settings_of(backend=backend)
+    found = deployments(settings)
     if as_json:
         print_json([facts(each) for each in found])
     elif found:
         print_table(("NAME", "FLOW", "VERSION", "BY", "DEPLOYED", "SCHEDULE"), [row(each) for each in found])
     else:
-        tell("nothing is deployed; deploy a flow with: mfhera deploy flow.py")
+        tell(f"nothing is deployed in {settings.data_dir}; deploy a flow with: mfhera deploy flow.py")
+        tell_where(settings)
 
 
 @click.command()

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import Counter
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
+
+import click
 
 from metaflow_hera.backends import NodeStatus, Phase, RunStatus
 from metaflow_hera.cli import collector
 from metaflow_hera.cli.failures import print_failures
-from metaflow_hera.cli.output import colored, duration, tell_timed
-from metaflow_hera.deploy.deployment import TriggeredRun
+from metaflow_hera.cli.output import SIGNALLED, colored, duration, tell, tell_timed
+from metaflow_hera.naming import pathspec, workflow_of_run
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
+
+    from metaflow_hera.deploy.deployment import TriggeredRun
+
+
+@contextmanager
+def interruptible(flow: str, run: str) -> Iterator[None]:
+    """Ctrl-C ends the watching and not the run, and says so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        of_deployment = workflow_of_run(run) is not None
+        name = run if of_deployment else pathspec(flow, run)
+        tell(f"\nrun {name} goes on, if it has not ended; follow it with: mfhera logs {name} --follow")
+        if of_deployment:
+            tell(f"end it with: mfhera terminate {name}")
+        click.get_current_context().exit(SIGNALLED + signal.SIGINT)
 
 
 def follow(run: TriggeredRun) -> Phase:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import click
 
 from metaflow_hera.cli import collector
+from metaflow_hera.cli.follow import interruptible
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
 from metaflow_hera.cli.output import print_json
 from metaflow_hera.deploy.logs import LogLine, follow_logs, read_logs, select
@@ -44,10 +45,13 @@ def logs(
     """
     settings = settings_of(datastore, backend)
     selection = select(target, settings, attempt, (only,) if only else (STDOUT, STDERR))
-    if follow:
-        collector.resume()
-    found = follow_logs(selection, settings) if follow else read_logs(selection, settings)
-    print_lines(found, is_single=bool(selection.path), as_json=as_json)
+    is_single = bool(selection.path)
+    if not follow:
+        print_lines(read_logs(selection, settings), is_single=is_single, as_json=as_json)
+        return
+    collector.resume()
+    with interruptible(selection.flow, selection.run):
+        print_lines(follow_logs(selection, settings), is_single=is_single, as_json=as_json)
 
 
 def print_lines(lines: Iterable[LogLine], *, is_single: bool, as_json: bool) -> None:

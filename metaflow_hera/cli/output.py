@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from metaflow_hera.errors import UsageError
+from metaflow_hera.settings import DEFAULT, Settings
 
 COLORS = {
     "Succeeded": "green",
@@ -20,10 +21,19 @@ COLORS = {
     "Error": "red",
 }
 
+SIGNALLED = 128
+"""The exit code of a command that a signal ended is this and the signal's number."""
+
 
 def tell(text: str) -> None:
     """A line of progress."""
     click.echo(text, err=True)
+
+
+def tell_where(settings: Settings) -> None:
+    """Why nothing may be found where something is expected, unless somebody chose the place."""
+    if settings.origins.get("data_dir") == DEFAULT:
+        tell("the data directory is the nearest .mfhera at or above the working directory: see `mfhera config`")
 
 
 def tell_timed(text: str) -> None:

@@ -15,13 +15,14 @@ from metaflow_hera.cli.options import (
     options,
     run_id_file_option,
     settings_of,
+    splits_option,
     tag_option,
     with_option,
+    workers_option,
 )
-from metaflow_hera.cli.output import colored, print_json, tell_timed, write_file
+from metaflow_hera.cli.output import SIGNALLED, colored, print_json, tell_timed, write_file
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.deploy.choices import LOCAL_WORKERS
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, prepare_run
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.engine.local import LocalEnd
@@ -31,26 +32,11 @@ from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter, parameters_of
 from metaflow_hera.settings import Settings
 
-SIGNALLED = 128
-"""The exit code of a command that a signal ended is this and the signal's number."""
-
 
 def _parameters(words: Words) -> Sequence[Parameter]:
     if words.target is None:
         return ()
     return tuple(parameters_of(load_flow(words.target, words.values.get("flow_name"))).values())
-
-
-workers_option = click.option(
-    "--max-workers",
-    type=click.IntRange(min=1),
-    default=LOCAL_WORKERS,
-    show_default=True,
-    help="How many tasks may run at once.",
-)
-splits_option = click.option(
-    "--max-num-splits", type=click.IntRange(min=1), metavar="N", help="Refuse a foreach over more items than this."
-)
 
 
 @click.command(cls=FlowCommand, find=_parameters)
@@ -125,10 +111,10 @@ class Lines:
     def printed(self, command: TaskCommand, stream: str, line: str) -> None:
         tell_timed(f"{_place(command)} {line}")
 
-    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+    def ended(self, command: TaskCommand, outcome: PodOutcome, *, again: bool) -> None:
         if outcome.phase is not Phase.SUCCEEDED:
-            again = "; it is tried again" if pod.may_retry else ""
-            tell_timed(f"{_place(command)} {click.style('failed', fg='red')}: {outcome.message}{again}")
+            told = "; it is tried again" if again else ""
+            tell_timed(f"{_place(command)} {click.style('failed', fg='red')}: {outcome.message}{told}")
 
 
 def _place(command: TaskCommand) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import click
 
 from metaflow_hera.backends import NodeStatus, RunStatus
 from metaflow_hera.cli.options import json_option, place_options, settings_of
-from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell
+from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
 from metaflow_hera.deploy import runs as use_cases
+from metaflow_hera.naming import pathspec
+from metaflow_hera.settings import Settings
+
+SHOWN = 3
+"""Failed tasks whose logs are pointed to."""
 
 
 @click.command()
@@ -23,10 +30,11 @@ def runs(name: str | None, limit: int, datastore: str | None, backend: str | Non
       mfhera runs
       mfhera runs ParameterFlow -n 5
     """
-    print_runs(use_cases.list_runs(name, settings_of(datastore, backend), limit), as_json=as_json)
+    settings = settings_of(datastore, backend)
+    print_runs(use_cases.list_runs(name, settings, limit), settings, name, as_json=as_json)
 
 
-def print_runs(found: list[RunStatus], *, as_json: bool = False) -> None:
+def print_runs(found: list[RunStatus], settings: Settings, name: str | None, *, as_json: bool = False) -> None:
     if as_json:
         print_json([_facts(status) for status in found])
     elif found:
@@ -36,7 +44,8 @@ def print_runs(found: list[RunStatus], *, as_json: bool = False) -> None:
         ]
         print_table(("RUN", "FLOW", "STATUS", "CREATED", "TOOK", "MESSAGE"), rows)
     else:
-        tell("there are no runs")
+        tell(f"there are no runs{f' of {name}' if name else ''} in {settings.datastore}")
+        tell_where(settings)
 
 
 @click.command()
@@ -46,11 +55,12 @@ def print_runs(found: list[RunStatus], *, as_json: bool = False) -> None:
 def status(run: str, datastore: str | None, backend: str | None, as_json: bool) -> None:
     """Show how far a run has come, task by task.
 
-    RUN is an id as `mfhera runs` shows it, or Flow/id.
+    RUN is an id as `mfhera runs` shows it, or Flow/id; a step and a task may follow.
 
     \b
-    Example:
+    Examples:
       mfhera status argo-parameterflow-x7k2p
+      mfhera status argo-parameterflow-x7k2p/train/3
     """
     found = use_cases.status(run, settings_of(datastore, backend))
     if as_json:
@@ -64,6 +74,9 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
         click.echo(f"  --{name} {value}")
     if found.nodes:
         print_table(("TASK", "STATUS", "ATTEMPTS", "TOOK", "MESSAGE"), [_task_row(node) for node in found.nodes])
+    if found.phase.is_bad:
+        for node in islice((node for node in found.nodes if node.phase.is_bad), SHOWN):
+            click.echo(f"logs: mfhera logs {pathspec(found.flow, found.run, node.step, node.path)}")
 
 
 @click.command()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from metaflow_hera.backends import Phase
-from metaflow_hera.cli.follow import follow
+from metaflow_hera.cli.follow import follow, interruptible
 from metaflow_hera.cli.group import is_file
 from metaflow_hera.cli.options import (
     backend_option,
@@ -69,7 +69,10 @@ def trigger(ctx: click.Context, /, target: str, parameters: Mapping[str, str], *
     as_json = bool(chosen["as_json"])
     if not as_json:
         click.echo(run.run_id)
-    phase = follow(run) if chosen["wait"] else Phase.PENDING
+    phase = Phase.PENDING
+    if chosen["wait"]:
+        with interruptible(run.flow, run.run_id):
+            phase = follow(run)
     if as_json:
         print_json({"run": run.run_id, "flow": run.flow, "deployment": found.name, "phase": phase})
     if chosen["wait"] and phase is not Phase.SUCCEEDED:

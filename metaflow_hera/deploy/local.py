@@ -142,7 +142,7 @@ class Unheard:
     def printed(self, command: TaskCommand, stream: str, line: str) -> None:
         pass
 
-    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+    def ended(self, command: TaskCommand, outcome: PodOutcome, *, again: bool) -> None:
         pass
 
 
@@ -155,8 +155,8 @@ class _Limited:
         self._ended = listener.ended
         self._limit = limit
 
-    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
-        self._ended(pod, command, outcome)
+    def ended(self, command: TaskCommand, outcome: PodOutcome, *, again: bool) -> None:
+        self._ended(command, outcome, again=again)
         splits = outcome.outputs.get(SPLITS_OUTPUT, "")
         if splits and int(splits) > self._limit:
             raise RunFailedError(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from metaflow_hera.deploy.recorded import open_records, step_ranks
+from metaflow_hera.deploy.recorded import missing, open_records, step_ranks
 from metaflow_hera.deploy.runs import locate, status
 from metaflow_hera.errors import UnknownRunError
-from metaflow_hera.naming import RunKeys
+from metaflow_hera.naming import RunKeys, pathspec
 from metaflow_hera.records.logs import STDERR, STDOUT
 from metaflow_hera.records.tasks import path_order
 from metaflow_hera.settings import Settings
@@ -55,6 +55,9 @@ class Selection:
 Stream = tuple[str, str, int, str]
 """Step, path, attempt and which of the two."""
 
+Attempts = dict[tuple[str, str], list[int]]
+"""The numbers of the attempts that began, by step and path."""
+
 
 def select(
     target: str, settings: Settings, attempt: int | None = None, streams: tuple[str, ...] = (STDOUT, STDERR)
@@ -69,32 +72,31 @@ def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
     """The lines that are written, task by task in the order of the steps, stdout before stderr."""
     store = open_records(settings)
     segments, attempts = _listed(store, selection)
-    if not attempts and selection.step:
-        raise UnknownRunError(
-            f"nothing of {selection.prefix.rstrip('/')} has begun; see `mfhera status {selection.run}`"
-        )
-    ranks = step_ranks(store, selection.keys)
-
-    def place(stream: Stream) -> tuple[object, ...]:
-        step, path, number, name = stream
-        return ranks.get(step, len(ranks)), step, path_order(path), number, name != STDOUT
-
-    for stream in sorted(segments, key=place):
-        wanted = attempts[stream[:2]] if selection.attempt is None else selection.attempt
+    _refuse_nothing(store, selection, attempts)
+    for stream in sorted(segments, key=_order(store, selection.keys)):
+        wanted = attempts[stream[:2]][-1] if selection.attempt is None else selection.attempt
         if stream[2] == wanted:
             yield from _lines(stream, b"".join(bytes(store.get(key)) for key in segments[stream]))
 
 
 def follow_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
-    """The lines as they come, of every attempt, up to the end of the run."""
+    """The lines as they come, of every attempt, up to the end of the run; what is there already as `read_logs` has it.
+
+    With an attempt in the selection, those of that one.
+    """
     store = open_records(settings)
     seen: dict[Stream, int] = {}
     rest: dict[Stream, bytes] = {}
     is_over = False
     while not is_over:
         is_over = status(f"{selection.flow}/{selection.run}", settings).phase.is_final
-        segments, _ = _listed(store, selection)
-        for stream, keys in segments.items():
+        segments, attempts = _listed(store, selection)
+        if is_over:
+            _refuse_nothing(store, selection, attempts)
+        for stream in sorted(segments, key=_order(store, selection.keys)):
+            if selection.attempt not in (None, stream[2]):
+                continue
+            keys = segments[stream]
             new = b"".join(bytes(store.get(key)) for key in keys[seen.get(stream, 0) :])
             seen[stream] = len(keys)
             whole, newline, rest[stream] = (rest.get(stream, b"") + new).rpartition(b"\n")
@@ -103,19 +105,42 @@ def follow_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
             time.sleep(POLL_SECONDS)
 
 
-def _listed(store: Store, selection: Selection) -> tuple[dict[Stream, list[str]], dict[tuple[str, str], int]]:
-    """The keys of each stream's segments, in order, and the last attempt of each task; one listing for all."""
+def _order(store: Store, keys: RunKeys) -> Callable[[Stream], tuple[object, ...]]:
+    """Task by task in the order of the steps, stdout before stderr."""
+    ranks = step_ranks(store, keys)
+
+    def place(stream: Stream) -> tuple[object, ...]:
+        step, path, number, name = stream
+        return ranks.get(step, len(ranks)), step, path_order(path), number, name != STDOUT
+
+    return place
+
+
+def _refuse_nothing(store: Store, selection: Selection, attempts: Attempts) -> None:
+    """`UnknownRunError` for a step, a task or an attempt that there is nothing of; it names those that there are."""
+    place = pathspec(*filter(None, (selection.flow, selection.run, selection.step, selection.path)))
+    if not attempts and selection.step:
+        there = missing(store, selection.keys, selection.step, selection.path)
+        raise UnknownRunError(f"nothing of {place} has begun: {there}; see `mfhera status {selection.run}`")
+    numbers = sorted({number for each in attempts.values() for number in each})
+    if numbers and selection.attempt not in (None, *numbers):
+        told = ", ".join(map(str, numbers))
+        raise UnknownRunError(f"there is no attempt {selection.attempt} of {place}; attempts are {told}")
+
+
+def _listed(store: Store, selection: Selection) -> tuple[dict[Stream, list[str]], Attempts]:
+    """The keys of each stream's segments, in order, and the attempts of each task; one listing for all."""
     segments: dict[Stream, list[str]] = {}
-    attempts: dict[tuple[str, str], int] = {}
+    found: dict[tuple[str, str], set[int]] = {}
     for key in store.keys(selection.prefix):
         parts = key.removeprefix(selection.keys.prefix).split("/")
         if len(parts) != 4 or not parts[2].isdecimal():
             continue
         step, path, number, name = parts[0], parts[1], int(parts[2]), parts[3].partition(".")[0]
-        attempts[step, path] = max(number, attempts.get((step, path), 0))
+        found.setdefault((step, path), set()).add(number)
         if name in selection.streams:
             segments.setdefault((step, path, number, name), []).append(key)
-    return segments, attempts
+    return segments, {task: sorted(numbers) for task, numbers in found.items()}
 
 
 def _lines(stream: Stream, data: bytes) -> Iterator[LogLine]:

@@ -18,6 +18,9 @@ from metaflow_hera.records.task import Claim, Failure, TaskRecord, TaskStatus
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 
+SHOWN = 12
+"""How many names an error lists."""
+
 OURS = "metaflow_hera."
 """What the type of an error that we raise begins with; its text is a whole message."""
 
@@ -67,6 +70,20 @@ def _steps(store: Store, keys: RunKeys) -> list[str]:
     """The steps that began, in the order of the graph."""
     ranks = step_ranks(store, keys)
     return sorted(tasks.steps(store, keys), key=lambda step: ranks.get(step, len(ranks)))
+
+
+def missing(store: Store, keys: RunKeys, step: str, path: str = "") -> str:
+    """What there is instead of a step, or of a task of it: part of a sentence."""
+    steps = _steps(store, keys)
+    if path and step in steps:
+        return _there(f"tasks of {step}", tasks.paths(store, keys, step))
+    in_graph = list(step_ranks(store, keys))
+    return _there("steps that have begun" if step in in_graph else "steps", steps if step in in_graph else in_graph)
+
+
+def _there(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{what} are {', '.join(names[:SHOWN])}{more}" if names else f"there are no {what}"
 
 
 Attempts = list[tuple[int, Claim, TaskRecord | None]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 from metaflow_hera.backends import RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
-from metaflow_hera.deploy.recorded import brief_status, open_records, record_end, recorded_status
+from metaflow_hera.deploy.recorded import brief_status, missing, open_records, record_end, recorded_status
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
 from metaflow_hera.naming import Annotations, RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
@@ -35,8 +36,20 @@ def locate(target: str, settings: Settings) -> tuple[str, str, tuple[str, ...]]:
 
 
 def status(target: str, settings: Settings) -> RunStatus:
-    """How far a run has come."""
-    flow, run, _ = locate(target, settings)
+    """How far a run has come; of ``[Flow/]run/step[/task]``, with these tasks alone."""
+    flow, run, rest = locate(target, settings)
+    found = _status(flow, run, settings)
+    if not rest:
+        return found
+    step, path, *_ = (*rest, "")
+    nodes = tuple(node for node in found.nodes if node.step == step and path in ("", node.path))
+    if not nodes:
+        there = missing(open_records(settings), RunKeys(flow, run), step, path)
+        raise UnknownRunError(f"nothing of {pathspec(flow, run, *rest)} has begun: {there}; see `mfhera status {run}`")
+    return replace(found, nodes=nodes)
+
+
+def _status(flow: str, run: str, settings: Settings) -> RunStatus:
     if workflow_of_run(run) is not None:
         try:
             found = open_backend(settings).run(run)
@@ -49,7 +62,7 @@ def status(target: str, settings: Settings) -> RunStatus:
 
 
 def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatus]:
-    """The newest runs of a deployment or a flow, or of all."""
+    """The newest runs of a deployment or a flow, or of all; `NotDeployedError` for a name that is neither."""
     backend = open_backend(settings)
     store = open_records(settings)
     flow = _flow_of_name(name, settings) if name else None
@@ -58,6 +71,8 @@ def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatu
     recorded = [status for status in each(store, lambda key: _brief(store, key, live), keys) if status is not None]
     known = {status.run for status in recorded}
     found = [*recorded, *(status for run, status in live.items() if run not in known)]
+    if name and not found:
+        _refuse_unknown(name, store, settings)
     return sorted(found, key=lambda status: status.created, reverse=True)[:limit]
 
 
@@ -109,6 +124,18 @@ def _check_flow(flow: str, run: str, settings: Settings) -> None:
         known = f" (that run is one of {found})" if found else ""
         raise UnknownRunError(
             f"there is no run {flow}/{run} in {settings.datastore}{known}; `mfhera runs` shows those that are"
+        )
+
+
+def _refuse_unknown(name: str, store: Store, settings: Settings) -> None:
+    """`NotDeployedError` for a name that is no deployment; no flow of that name has a run, either."""
+    backend = open_backend(settings)
+    deployed = [deployment.name for deployment in backend.deployments()]
+    if name not in deployed:
+        flows = ", ".join(run_records.flows(store)) or "none"
+        raise NotDeployedError(
+            f"there is no flow or deployment {name!r}: flows that ran in {store.uri} are {flows}; "
+            f"deployed are {', '.join(deployed) or 'none'}"
         )
 
 

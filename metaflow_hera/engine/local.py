@@ -43,8 +43,8 @@ class Listener(Protocol):
         """A line without its newline; *stream* is ``stdout`` or ``stderr``."""
         ...
 
-    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
-        """An attempt ended; a failed one may be tried again."""
+    def ended(self, command: TaskCommand, outcome: PodOutcome, *, again: bool) -> None:
+        """An attempt ended; *again* if it failed and another one follows."""
         ...
 
 
@@ -201,7 +201,8 @@ class _LocalRun:
             self._forget(source)
         del self._workers[worker.pid]
         outcome = worker.end(status)
-        self._listener.ended(worker.pod, worker.watched.command, outcome)
+        again = outcome.phase.is_bad and worker.pod.may_retry and not self._scheduler.is_stopping
+        self._listener.ended(worker.watched.command, outcome, again=again)
         self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
 
     def _forget(self, source: int) -> None:

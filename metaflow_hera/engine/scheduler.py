@@ -10,6 +10,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from metaflow_hera.engine.nodes import Caller, Execution, FanOut, Globals, Scope
 from metaflow_hera.engine.phases import Phase
@@ -18,6 +19,9 @@ from metaflow_hera.engine.shape import Shape
 from metaflow_hera.errors import EngineError
 from metaflow_hera.plan.records import Container, Dag, Plan, Steps, Template
 from metaflow_hera.plan.text import Text, fill
+
+ON_EXIT: Final = ".onExit"
+"""What follows the workflow's name in that of the exit handler's node."""
 
 Observe = Callable[[str, Phase], None]
 """Told each node of the workflow that ended, by name."""
@@ -268,7 +272,7 @@ class Scheduler:
             if self._plan.on_exit and not self.is_terminated:
                 self.is_stopping = False
                 self._deadline = None
-                self._call(self._plan.on_exit, f"{self._about.workflow}.onExit", {}, None)
+                self._call(self._plan.on_exit, f"{self._about.workflow}{ON_EXIT}", {}, None)
                 return
         elif phase.is_bad and status is Phase.SUCCEEDED:
             status = phase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -31,6 +32,27 @@ def call(*words: object, env: dict[str, str] | None = None) -> Done:
     command = [sys.executable, *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def interrupted(*words: object, after: str) -> Done:
+    """`mfhera` with these words, and Ctrl-C as soon as it has printed this, on either stream."""
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from metaflow_hera.cli import main; main(sys.argv[1:])"
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        [sys.executable, "-uc", program, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert process.stdout is not None
+    printed = ""
+    while after not in printed and (line := process.stdout.readline()):
+        printed += line
+    process.send_signal(signal.SIGINT)
+    printed += process.communicate(timeout=60)[0]
+    return Done(process.returncode, "", printed)
 
 
 def mfhera(*words: object, env: dict[str, str] | None = None) -> Done:

@@ -193,6 +193,33 @@ def test_an_unknown_run_and_an_unknown_deployment_say_how_to_find_known_ones() -
     assert nothing_is_written()
 
 
+def test_where_nothing_is_found_the_place_is_named_and_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.load()
+    assert mfhera("runs").stderr == f"there are no runs in {settings.datastore}\n"
+    assert f"nothing is deployed in {settings.data_dir}; deploy" in mfhera("list").stderr
+    refused(mfhera("trigger", "nothing"), 1, f"'nothing' is not deployed in {settings.data_dir}")
+    monkeypatch.delenv("MFHERA_DATA_DIR")
+    for command in ("runs", "list"):
+        assert "at or above the working directory: see `mfhera config`" in mfhera(command).stderr
+
+
+def test_runs_of_nothing_that_is_known_are_refused() -> None:
+    file = write_flow("Linear", LINEAR)
+    mfhera("run", file)
+    mfhera("deploy", file, "--name", "idle")
+    refused(mfhera("runs", "nosuchflow"), 1, "no flow or deployment 'nosuchflow'", "are Linear;", "are idle")
+    assert mfhera("runs", "idle").code == 0
+
+
+def test_logs_of_what_is_not_there_name_what_is() -> None:
+    run = mfhera("run", write_flow("Failing", FAILING)).stdout.strip()
+    for words in ((), ("--follow",)):
+        refused(mfhera("logs", f"{run}/nostep", *words), 1, f"{run}/nostep", "steps are start, work, join, end")
+        refused(mfhera("logs", f"{run}/join", *words), 1, "steps that have begun are start, work")
+        refused(mfhera("logs", f"{run}/work/5", *words), 1, "tasks of work are 0, 1, 2")
+        refused(mfhera("logs", f"{run}/work/1", "--attempt", "7", *words), 1, "no attempt 7", "attempts are 0")
+
+
 def test_a_backend_that_is_not_built_in_says_what_to_do() -> None:
     file = write_flow("Linear", LINEAR)
     refused(mfhera("deploy", file, "--backend", "kubernetes"), 1, "mfhera compile")

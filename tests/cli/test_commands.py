@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from command_line import FAILING, LINEAR, call, mfhera, write_flow
+from command_line import FAILING, LINEAR, call, interrupted, mfhera, write_flow
 
 from metaflow_hera.argo.yaml_text import load
 from metaflow_hera.backends.embedded import stop_engine
@@ -107,6 +107,28 @@ def test_a_failed_run_of_a_deployment_is_the_exit_code_of_waiting() -> None:
     assert done.code == 1
     assert done.json["phase"] == "Failed"
     assert "ValueError: one is too many" in done.stderr
+    assert "exit/0" not in done.stderr
+    run = done.json["run"]
+    shown = mfhera("status", run).stdout
+    assert shown.endswith(f"logs: mfhera logs Failing/{run}/work/1\n")
+    assert "exit/0" not in shown
+
+
+def test_the_status_of_one_task_is_that_of_this_task() -> None:
+    run = mfhera("run", write_flow("Failing", FAILING), "--json").json["run"]
+    assert [task["path"] for task in mfhera("status", f"Failing/{run}/work/1", "--json").json["tasks"]] == ["1"]
+    assert len(mfhera("status", f"{run}/work", "--json").json["tasks"]) == 3
+    refused = mfhera("status", f"{run}/work/7")
+    assert (refused.code, "tasks of work are 0, 1, 2" in refused.stderr) == (1, True)
+
+
+def test_logs_that_are_followed_after_the_end_come_in_the_order_of_logs() -> None:
+    body = FAILING.replace("raise ValueError", "print").replace(
+        "self.next(self.join)", "print('work', self.input)\n    self.next(self.join)"
+    )
+    run = mfhera("run", write_flow("Ordered", body)).stdout.strip()
+    assert mfhera("logs", run).stdout.count("work") > 3
+    assert mfhera("logs", run, "--follow").stdout == mfhera("logs", run).stdout
 
 
 def test_deploying_again_gives_a_new_version_under_the_same_name(linear: Path) -> None:
@@ -132,6 +154,37 @@ def test_a_run_is_terminated() -> None:
     assert mfhera("terminate", run).stdout == f"{run} is terminated\n"
     assert mfhera("terminate", run, "--json").code == 0
     assert mfhera("trigger", "slow", "--json").json["phase"] == "Pending"
+
+
+SLOW = LINEAR.replace("self.next(self.end)", "sys.stdout.flush()\n    time.sleep(60)\n    self.next(self.end)", 1)
+
+
+def test_who_stops_watching_a_run_is_told_that_it_goes_on_and_how_to_end_it() -> None:
+    mfhera("deploy", write_flow("Slow", SLOW, header="import sys, time"))
+    watching = interrupted("trigger", "slow", "--wait", after="[start/0] Running")
+    run = re.findall(r"mfhera status (argo-slow-\w+)", watching.stderr)[0]
+    reading = interrupted("logs", run, "--follow", after="hello")
+    for done in (watching, reading):
+        assert done.code == 130, done.stderr
+        assert f"run {run} goes on" in done.stderr
+        assert f"mfhera logs {run} --follow" in done.stderr
+        assert f"mfhera terminate {run}" in done.stderr
+    assert mfhera("status", run, "--json").json["phase"] == "Running"
+    mfhera("terminate", run)
+
+
+def test_what_is_interrupted_here_is_not_tried_again() -> None:
+    file = write_flow("Slow", SLOW, header="import sys, time")
+    done = interrupted("run", file, "--with", "retry", after="hello")
+    assert done.code == 130
+    assert "[start/0] failed" in done.stderr
+    assert "tried again" not in done.stderr
+
+
+def test_a_failed_attempt_that_is_followed_by_another_says_so() -> None:
+    done = mfhera("run", write_flow("Failing", FAILING), "--with", "retry:times=1")
+    told = [line.endswith("it is tried again") for line in done.stderr.splitlines() if "[work/1] failed" in line]
+    assert told == [True, False], done.stderr
 
 
 def test_manifests_are_compiled_to_stdout_and_to_files_and_are_the_same(linear: Path) -> None:

@@ -152,7 +152,8 @@ def failing() -> Path:
     file = Path("badly_ending.py")
     file.write_text(
         "from metaflow_hera import FlowSpec, step\n\nclass Failing(FlowSpec):\n    @step\n    def start(self):\n"
-        "        raise ValueError('no\\nway')\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
+        "        raise ValueError('no\\nway')\n        self.next(self.end)\n\n"
+        "    @step\n    def end(self):\n        pass\n"
     )
     return file
 

@@ -38,7 +38,7 @@ class Heard:
     def printed(self, command: TaskCommand, stream: str, line: str) -> None:
         self.lines.append((f"{command.step}/{command.path}", stream, line))
 
-    def ended(self, pod: Pod, command: TaskCommand, outcome: PodOutcome) -> None:
+    def ended(self, command: TaskCommand, outcome: PodOutcome, *, again: bool) -> None:
         self.running -= 1
         self.outcomes.append((f"{command.step}/{command.path}", outcome.phase, outcome.message))
 
