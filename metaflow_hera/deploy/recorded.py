@@ -127,12 +127,12 @@ def record_end(status: RunStatus, settings: Settings) -> None:
     """
     if not status.phase.is_final:
         return
-    store = open_records(settings)
-    is_known = run_records.read(store, status.flow, status.run) is not None
-    if is_known and run_records.read_end(store, status.flow, status.run) is None:
-        finished = status.finished or datetime.now(UTC)
-        end = EndRecord(status=status.phase, finished=finished.timestamp(), message=status.message)
-        with suppress(StoreError):  # who may only read the datastore still sees how it ended
+    with suppress(StoreError):  # who may not use the datastore, or cannot reach it, still sees how it ended
+        store = open_records(settings)
+        is_known = run_records.read(store, status.flow, status.run) is not None
+        if is_known and run_records.read_end(store, status.flow, status.run) is None:
+            finished = status.finished or datetime.now(UTC)
+            end = EndRecord(status=status.phase, finished=finished.timestamp(), message=status.message)
             run_records.end(store, status.flow, status.run, end)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NewType, Protocol
 
+from metaflow_hera.errors import StoreError
 from metaflow_hera.settings import Settings
 
 Data = bytes | bytearray | memoryview
@@ -68,6 +69,8 @@ def open_store(uri: str, settings: Settings) -> Store:
         from metaflow_hera.store.s3 import S3Store  # boto3 only where it is asked for
 
         return S3Store.open(uri, endpoint_url=settings.s3_endpoint_url, region=settings.s3_region)
+    if "://" in uri:
+        raise StoreError(f"datastore {uri!r} is of no known kind; write a directory, or s3://bucket/prefix")
     from metaflow_hera.store.directory import DirectoryStore
 
     return DirectoryStore.open(uri)

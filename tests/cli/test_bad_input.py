@@ -172,6 +172,21 @@ def test_a_bucket_that_is_missing_is_named(s3: object) -> None:
     assert mfhera("list", "--json").json == []
 
 
+def test_a_datastore_of_another_kind_is_no_directory_of_that_name() -> None:
+    file = write_flow("Linear", LINEAR)
+    for command in ("run", "deploy", "compile", "runs"):
+        words = () if command == "runs" else (file,)
+        refused(mfhera(command, *words, "--datastore", "gs://bucket/flows"), 1, "gs://bucket/flows", "s3://bucket")
+    assert not Path("gs:").exists()
+
+
+def test_a_run_of_the_engine_shows_how_it_ended_where_the_datastore_is_out_of_reach() -> None:
+    mfhera("deploy", write_flow("Linear", LINEAR))
+    run = mfhera("trigger", "linear", "--wait").stdout.strip()
+    Path("file").write_text("")
+    assert "Succeeded" in mfhera("status", run, env={"MFHERA_DATASTORE": "file/store"}).stdout
+
+
 def test_a_datastore_that_cannot_be_written_is_named() -> None:
     Path("file").write_text("")
     file = write_flow("Linear", LINEAR)
