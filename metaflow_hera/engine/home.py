@@ -55,10 +55,18 @@ class Home:
             with suppress(FileExistsError):
                 os.mkfifo(self.wake_fifo, 0o600)
         except OSError as error:
-            raise EngineError(
-                f"the data directory {self.data_dir} cannot be used: {error.strerror}; "
-                "choose another with MFHERA_DATA_DIR"
-            ) from error
+            raise self._problem(error) from error
+
+    def _open(self, file: Path) -> int:
+        try:
+            return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._problem(error) from error
+
+    def _problem(self, error: OSError) -> EngineError:
+        return EngineError(
+            f"the data directory {self.data_dir} cannot be used: {error.strerror}; choose another with MFHERA_DATA_DIR"
+        )
 
     def wake(self) -> None:
         """Tell the engine, if there is one, that something is to do."""
@@ -71,7 +79,7 @@ class Home:
 
     def reserve_start(self) -> int | None:
         """An open file for the engine that is to be started, to close when it runs; None if another is starting."""
-        lock = os.open(self.folder / "starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = self._open(self.folder / "starting")
         for _ in range(2):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,7 +101,7 @@ class Home:
 
     def take(self) -> int | None:
         """The lock, as an open file, if no other engine has it; whoever only looks holds it for a moment."""
-        lock = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = self._open(self.lock)
         until = time.monotonic() + _PATIENCE
         while True:
             try:

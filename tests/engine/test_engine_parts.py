@@ -261,3 +261,11 @@ def test_a_database_that_cannot_be_used_says_what_to_do(tmp_path: Path) -> None:
 def test_runs_are_found_by_their_deployment(tmp_path: Path) -> None:
     with closing(State.open(tmp_path / "state.sqlite3")) as state:
         assert list(state.runs("a")) == []
+
+
+def test_a_folder_in_which_no_engine_can_start_is_named(tmp_path: Path) -> None:
+    home = Home(tmp_path / "data")
+    home.make()
+    (home.folder / "starting").mkdir()  # nobody may open it for writing, whoever runs the test
+    with pytest.raises(EngineError, match=f"the data directory {tmp_path}/data cannot be used: .*MFHERA_DATA_DIR"):
+        home.reserve_start()
