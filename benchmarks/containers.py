@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import count
@@ -33,21 +34,27 @@ def _end_step(bench: Bench, datastore: str, env: Mapping[str, str]) -> Cost:
     compiled = process([sys.executable, "-m", "metaflow_hera", "compile", str(FLOWS / "two_steps.py"), "--json"], env)
     template = json.loads(compiled.output)[0]
     containers = {each["name"]: each["container"] for each in template["spec"]["templates"] if "container" in each}
+    annotations = template["spec"]["workflowMetadata"]["annotations"]
+    shared = {f"workflow.annotations.{name}": value for name, value in annotations.items()}
     numbers = count()
 
     def end_step() -> Cost:
         run = f"bench-{next(numbers)}"
-        _step(containers["start"], run, bench.folder / f"{run}-start", env)
-        return _step(containers["end"], run, bench.folder / f"{run}-end", env)
+        known = {**shared, "workflow.name": run}
+        _step(containers["start"], known, bench.folder, env)
+        return _step(containers["end"], known, bench.folder, env)
 
     return median(end_step, 7)
 
 
-def _step(container: dict[str, list[str]], run: str, pod: Path, env: Mapping[str, str]) -> Cost:
-    pod.mkdir(parents=True)
+def _step(container: dict[str, list[str]], known: Mapping[str, str], folder: Path, env: Mapping[str, str]) -> Cost:
+    """A container's command as Argo starts it, with what it knows of the workflow put in."""
+    pod = Path(tempfile.mkdtemp(dir=folder))
     (pod / "parameters").write_text("W10=")
     words = [*container["command"], *container.get("args", [])]
-    words = [word.replace("{{workflow.name}}", run).replace("$$", "$") for word in words]
+    for name, value in known.items():
+        words = [word.replace(f"{{{{{name}}}}}", value) for word in words]
+    words = [word.replace("$$", "$") for word in words]
     return process([sys.executable, *words[1:]], {**env, "MFHERA_POD_DIR": str(pod)})
 
 

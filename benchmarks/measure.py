@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +24,17 @@ class Cost:
 
 def process(words: Sequence[str], env: Mapping[str, str] | None = None) -> Cost:
     """Run a command once; one that fails ends the benchmark with what it said."""
-    started = time.perf_counter()
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-    assert child.stdout
-    output = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - started
-    if child.returncode:
-        raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{output}")
+    with tempfile.TemporaryFile("w+") as errors:
+        started = time.perf_counter()
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, env=env)
+        assert child.stdout
+        output = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - started
+        if child.returncode:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(words)} ended with {child.returncode}:\n{output}{errors.read()}")
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss * 1024, output=output)
 
 

@@ -25,7 +25,7 @@ print(json.dumps(sorted(times)[1]))
 """
 
 _SAVE = f"""
-import json, resource, time, numpy
+import json, resource, shutil, time, numpy
 from metaflow_hera.records import artifacts
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
@@ -33,7 +33,7 @@ times = []
 for seed in range(3):
     array = None
     array = numpy.random.default_rng(seed).random({SIZE} // 8)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    shutil.rmtree({{folder!r}} + f"/values-{{{{seed - 1}}}}", ignore_errors=True)  # as the plain file is removed
     store = open_store({{folder!r}} + f"/values-{{{{seed}}}}", Settings.load())
     started = time.perf_counter()
     refs = artifacts.save_all(store, {{{{"array": array}}}})
