@@ -144,7 +144,7 @@ def _listed(value: str) -> tuple[str, ...]:
 
 
 def _spelling(source: str, name: str) -> str:
-    return "--" + name.replace("_", "-") if source.startswith("option") else variable(name)
+    return f"--{_dashed(name)}" if source.startswith("option") else variable(name)
 
 
 def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
@@ -244,11 +244,23 @@ def _absolute_path(value: str, folder: Path) -> str:
 def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
     values = {name.replace("-", "_"): value for name, value in table.items()}
     known = {setting.name for setting in _all()}
-    problems = [f"{name!r} is no setting" for name in sorted(values.keys() - known)]
-    problems += [f"{name!r} must be a text" for name, value in values.items() if not isinstance(value, str)]
+    problems = [_unknown(name, known) for name in sorted(table) if name.replace("-", "_") not in known]
+    wrong = [name for name in known & values.keys() if not isinstance(values[name], str)]
+    problems += [f"{_dashed(name)!r} must be a text in quotes" for name in sorted(wrong)]
     if problems:
-        raise SettingsError(f"{file}: {'; '.join(problems)}. Settings are {', '.join(sorted(known))}")
+        raise SettingsError(f"{file}: {'; '.join(problems)}; settings are {', '.join(map(_dashed, sorted(known)))}")
     return _absolute(values, file.parent)
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # for this mistake only
+
+    near = get_close_matches(name.replace("-", "_"), known, n=1, cutoff=0.7)
+    return f"{name!r} is no setting" + (f", did you mean {_dashed(near[0])!r}?" if near else "")
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _defaults(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:

@@ -135,7 +135,10 @@ def test_a_project_file_without_our_table_says_nothing(clean: Path) -> None:
     ("text", "message"),
     [
         ('[tool.mfhera]\nbucket = "x"', "'bucket' is no setting"),
+        ('[tool.mfhera]\ndata_folder = "x"', "'data_folder' is no setting, did you mean 'data-dir'?; settings are"),
+        ("[tool.mfhera]\npackage_sufixes = []", "'package_sufixes' is no setting, did you mean 'package-suffixes'?;"),
         ("[tool.mfhera]\nnamespace = 3", "'namespace' must be a text"),
+        ("[tool.mfhera]\npackage-suffixes = [1]", "'package-suffixes' must be a text"),
         ("[tool.mfhera", "cannot be read as TOML"),
         ('[tool.mfhera]\nbackend = "swarm"', "'swarm' (from {file}) is none of embedded, kubernetes, argo"),
     ],
@@ -150,7 +153,7 @@ def test_a_wrong_file_is_refused_with_its_name_and_what_is_wrong(clean: Path, te
 
 def test_all_problems_of_a_file_are_told_at_once(clean: Path) -> None:
     write(clean / "pyproject.toml", "[tool.mfhera]\nbucket = 1\nimage = 2")
-    with pytest.raises(SettingsError, match=r"'bucket' is no setting; .*'image' must be a text.*Settings are"):
+    with pytest.raises(SettingsError, match=r"'bucket' is no setting; .*'image' must be a text.*settings are"):
         Settings.load()
 
 
