@@ -14,6 +14,7 @@ from typing import Final
 
 import metaflow_hera
 from metaflow_hera.engine.home import Home
+from metaflow_hera.engine.pods import PODS_AT_ONCE
 from metaflow_hera.engine.state import State
 from metaflow_hera.errors import EngineError
 from metaflow_hera.settings import Settings, environment
@@ -38,6 +39,8 @@ class EngineStatus:
     data_dir: Path
     log: Path
     unfinished_runs: int
+    tasks_at_once: int
+    """Of all runs together; a task that waits for room is not started."""
 
 
 def home_of(settings: Settings) -> Home:
@@ -50,7 +53,13 @@ def engine_status(settings: Settings) -> EngineStatus:
     if home.database.exists():
         with closing(State.open(home.database)) as state:
             unfinished = len(state.unfinished())
-    return EngineStatus(pid=home.engine_pid(), data_dir=home.data_dir, log=home.log, unfinished_runs=unfinished)
+    return EngineStatus(
+        pid=home.engine_pid(),
+        data_dir=home.data_dir,
+        log=home.log,
+        unfinished_runs=unfinished,
+        tasks_at_once=PODS_AT_ONCE,
+    )
 
 
 def start_engine(settings: Settings) -> EngineStatus:

@@ -26,7 +26,7 @@ def _problems(plan: Plan, given: Mapping[str, str]) -> Iterator[str]:
         yield f"there is no parameter {name!r} ({takes})"
     for one in plan.parameters:
         if one.value is None and one.name not in given:
-            yield f"the parameter {one.name!r} has no default and must be given"
+            yield f"the parameter {one.name!r} has no default and must be given (--{one.name})"
     values = (given.get(one.name, one.value or "") for one in plan.parameters)
     size = sum(len(value.encode(errors="replace")) for value in values)
     if size > LIMIT:

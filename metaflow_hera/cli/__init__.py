@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from metaflow_hera import compat
+import click
+
+from metaflow_hera import __version__, compat
 from metaflow_hera.cli import collector
 from metaflow_hera.cli.group import CommandGroup, is_file
 from metaflow_hera.flow.spec import FlowSpec
@@ -39,6 +41,7 @@ HELP = """Flows in Python, run here or deployed to Argo Workflows.
 """
 
 mfhera = CommandGroup(commands=COMMANDS, name="mfhera", help=HELP)
+click.version_option(__version__, prog_name="mfhera", message="%(prog)s %(version)s")(mfhera)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,10 +19,11 @@ from metaflow_hera.cli.options import (
     with_option,
 )
 from metaflow_hera.cli.output import moment, print_json, tell
-from metaflow_hera.cli.parameters import help_of
+from metaflow_hera.cli.parameters import help_of, required_words
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.deployment import Deployed, deploy_checked
 from metaflow_hera.deploy.source import check_flow
+from metaflow_hera.plan.records import Schedule
 
 
 @click.command()
@@ -49,7 +50,9 @@ def print_deployed(deployed: Deployed, *, as_json: bool = False) -> None:
     if as_json:
         print_json(facts(deployed) | {"replaces": deployed.previous})
         return
-    click.echo(f"{deployed.flow} is deployed as {click.style(deployed.name, bold=True)}, version {deployed.version}")
+    name = click.style(deployed.name, bold=True)
+    place = f"the {deployed.backend.name} backend"
+    click.echo(f"{deployed.flow} is deployed as {name} on {place}, version {deployed.version}")
     if deployed.previous == deployed.version:
         click.echo("  the same version was deployed before")
     elif deployed.previous:
@@ -57,10 +60,16 @@ def print_deployed(deployed: Deployed, *, as_json: bool = False) -> None:
     for parameter in deployed.parameters:
         click.echo(f"  --{parameter.name}  {help_of(parameter)}")
     if deployed.schedule:
-        click.echo(f"  it runs by itself at {deployed.schedule.cron} ({deployed.schedule.timezone})")
+        click.echo(f"  it runs by itself at {_told(deployed.schedule)}")
     else:
         click.echo("  nothing triggers it by itself")
-    click.echo(f"  start a run with: mfhera trigger {deployed.name}")
+    if deployed.previous_schedule and not deployed.schedule:
+        click.echo(f"  its schedule was removed: it ran by itself at {_told(deployed.previous_schedule)}")
+    click.echo(f"  start a run with: mfhera trigger {deployed.name}{required_words(deployed.parameters)}")
+
+
+def _told(schedule: Schedule) -> str:
+    return f"{schedule.cron} ({schedule.timezone})"
 
 
 def facts(deployed: Deployed) -> dict[str, object]:
@@ -83,5 +92,5 @@ def facts(deployed: Deployed) -> dict[str, object]:
 
 def row(deployed: Deployed) -> tuple[str, ...]:
     """A deployment as a line of a table."""
-    schedule = f"{deployed.schedule.cron} ({deployed.schedule.timezone})" if deployed.schedule else ""
+    schedule = _told(deployed.schedule) if deployed.schedule else ""
     return deployed.name, deployed.flow, deployed.version, deployed.deployer, moment(deployed.created), schedule

@@ -51,10 +51,11 @@ def stop(as_json: bool) -> None:
 def _print(status: EngineStatus, *, as_json: bool) -> None:
     if as_json:
         facts = {"pid": status.pid, "data_dir": str(status.data_dir), "log": str(status.log)}
-        print_json(facts | {"unfinished_runs": status.unfinished_runs})
+        print_json(facts | {"unfinished_runs": status.unfinished_runs, "tasks_at_once": status.tasks_at_once})
         return
     state = f"runs as process {status.pid}" if status.pid else "does not run"
     click.echo(f"the engine of {status.data_dir} {state}; runs that have not ended: {status.unfinished_runs}")
+    click.echo(f"  tasks of all runs at once: {status.tasks_at_once}")
     click.echo(f"  log: {status.log}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,11 +57,17 @@ class FlowCommand(click.Command):
         self._find = find
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        found = self._parameters(args)
         ctx.meta[PARAMETERS] = {
-            parameter_option(parameter, f"parameter_{number}"): parameter.name
-            for number, parameter in enumerate(self._parameters(args))
+            parameter_option(parameter, f"parameter_{number}"): parameter.name for number, parameter in enumerate(found)
         }
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, [*args])
+        except click.UsageError as error:
+            flags = {f"--{each.name}" for each in found if each.type is bool}
+            if (flag := _without_value(args, flags)) is None:
+                raise
+            raise click.UsageError(f"{flag} takes a value: {flag} true or {flag} false", ctx) from error
 
     def _parameters(self, args: list[str]) -> Sequence[Parameter]:
         """The flow's parameters; those of our options that they take do not help to find the flow."""
@@ -92,10 +98,29 @@ class FlowCommand(click.Command):
         return super().invoke(ctx)
 
 
+def _without_value(arguments: Sequence[str], flags: Collection[str]) -> str | None:
+    """The first of the flags with nothing, or another option, behind it."""
+    pairs = zip(arguments, [*arguments[1:], "-"], strict=True)
+    return next((word for word, following in pairs if word in flags and following.startswith("-")), None)
+
+
 def parameter_option(parameter: Parameter, name: str) -> click.Option:
     """The option of a parameter; its text is read by the parameter itself, so that all problems are told at once."""
-    metavar = _METAVARS.get(parameter.type, "TEXT")
+    metavar = metavar_of(parameter)
     return click.Option([f"--{parameter.name}", name], metavar=metavar, help=help_of(parameter), default=None)
+
+
+def required_words(parameters: Sequence[Parameter]) -> str:
+    """What has to stand on a command line, with room for the values.
+
+    >>> required_words([Parameter("csv", required=True), Parameter("alpha", default=0.1)])
+    ' --csv TEXT'
+    """
+    return "".join(f" --{each.name} {metavar_of(each)}" for each in parameters if each.required)
+
+
+def metavar_of(parameter: Parameter) -> str:
+    return _METAVARS.get(parameter.type, "TEXT")
 
 
 def help_of(parameter: Parameter) -> str:

@@ -20,7 +20,7 @@ from metaflow_hera.cli.options import (
     with_option,
     workers_option,
 )
-from metaflow_hera.cli.parameters import FlowCommand, Words
+from metaflow_hera.cli.parameters import FlowCommand, Words, required_words
 from metaflow_hera.cli.show import print_checked, print_shown
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.errors import UsageError
@@ -147,4 +147,8 @@ def flow_group(ctx: click.Context, /, with_: tuple[str, ...], quiet: bool, **giv
     before = program_of(ctx)
     ctx.obj = Program(target=before.target, with_=with_, is_quiet=quiet, settings=settings)
     if ctx.invoked_subcommand is None:
-        ctx.invoke(check)
+        checked = ctx.obj.check()
+        print_checked(checked)
+        if not quiet:
+            words = required_words(checked.parameters)
+            click.echo(f"run it with: {ctx.info_name} run{words}; all commands: {ctx.info_name} --help", err=True)

@@ -42,6 +42,8 @@ class Deployed:
     settings: Settings
     previous: str | None = None
     """The version that this one replaced, if this object comes from deploying."""
+    previous_schedule: Schedule | None = None
+    """That of the version that this one replaced."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, version={self.version!r})"
@@ -138,11 +140,17 @@ def deploy(
     name: str | None = None,
     with_: Sequence[str] = (),
     tags: Sequence[str] = (),
+    package_suffixes: Sequence[str] = (),
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> Deployed:
-    """Make the flow the newest version of its deployment; runs in flight keep the version that they started with."""
+    """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
+
+    *package_suffixes* are those of the files that the code package holds besides ``.py``; by default as is set.
+    """
     settings = settings or Settings.load()
+    if package_suffixes:
+        settings = replace(settings, package_suffixes=",".join(package_suffixes))
     choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags))
     return deploy_checked(check_flow(flow, with_=with_), choices, settings, tell)
 
@@ -152,17 +160,20 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
     compiled = compile_flow(flow, choices, settings)
     backend = open_backend(settings)
-    previous = _replaced(backend, compiled)
+    replaced = _replaced(backend, compiled)
     refuse_unreachable_store(compiled, settings)
     upload(compiled.store, compiled.package)
     tell(describe_package(compiled))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan = compiled.plan
     backend.deploy(replace(plan, annotations={**plan.annotations, Annotations.DEPLOYED_AT: now}))
-    tell(f"{plan.name}: version {compiled.version} deployed to the {backend.name} backend")
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
-    return replace(_deployed(backend.deployment(plan.name), backend, settings), previous=previous)
+    made = _deployed(backend.deployment(plan.name), backend, settings)
+    if replaced is None:
+        return made
+    version = replaced.annotations.get(Annotations.VERSION)
+    return replace(made, previous=version, previous_schedule=replaced.schedule)
 
 
 def deployed(name: str, settings: Settings | None = None) -> Deployed:
@@ -188,20 +199,20 @@ def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:
         )
 
 
-def _replaced(backend: Backend, compiled: Compiled) -> str | None:
-    """The version that is deployed under the name now; it must be one of the same flow."""
+def _replaced(backend: Backend, compiled: Compiled) -> Plan | None:
+    """What is deployed under the name now; it must be the same flow."""
     try:
-        annotations = backend.deployment(compiled.plan.name).plan.annotations
+        plan = backend.deployment(compiled.plan.name).plan
     except NotDeployedError:
         return None
-    owner = annotations.get(Annotations.FLOW, "")
+    owner = plan.annotations.get(Annotations.FLOW, "")
     if owner != compiled.flow.name:
         name = compiled.plan.name
         raise BackendError(
             f"the name {name!r} belongs to the deployed flow {owner or 'of somebody else'}; give another --name, "
             f"or delete that deployment first: mfhera delete {name}"
         )
-    return annotations.get(Annotations.VERSION)
+    return plan
 
 
 def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> Deployed:

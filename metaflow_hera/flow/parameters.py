@@ -260,8 +260,12 @@ def _value(parameter: Parameter, texts: Mapping[str, str]) -> object:
     if parameter.name in texts:
         value = parameter.from_text(texts[parameter.name])
         if value is None and parameter.required:
-            raise ParameterError(f"parameter {parameter.name!r} must be given: {parameter.expected}")
+            raise _missing(parameter)
         return value
     if parameter.required or parameter.is_deploy_time:
-        raise ParameterError(f"parameter {parameter.name!r} must be given: {parameter.expected}")
+        raise _missing(parameter)
     return parameter.value_of(parameter.default)
+
+
+def _missing(parameter: Parameter) -> ParameterError:
+    return ParameterError(f"parameter {parameter.name!r} must be given (--{parameter.name}): {parameter.expected}")

@@ -98,7 +98,7 @@ def test_defaults_stand_in_for_what_is_not_given(backend: Backend) -> None:
 
 def test_a_trigger_with_wrong_parameters_is_refused_with_all_that_is_wrong_and_starts_nothing(backend: Backend) -> None:
     backend.deploy(one_step("", parameters=(ALPHA, Parameter(name="must"))))
-    with pytest.raises(ParameterError, match=r"no parameter 'gamma'.*'must' has no default"):
+    with pytest.raises(ParameterError, match=r"no parameter 'gamma'.*'must' has no default and must be given .--must."):
         backend.trigger("onestep", {"gamma": "1"})
     assert list(backend.runs()) == []
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from command_line import FAILING, LINEAR, call, interrupted, mfhera, write_flow
 
+from metaflow_hera import __version__
 from metaflow_hera.argo.yaml_text import load
 from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.settings import Settings
@@ -144,8 +145,35 @@ def test_deploying_again_gives_a_new_version_under_the_same_name(linear: Path) -
 def test_deploying_says_what_triggers_the_flow(linear: Path) -> None:
     assert "nothing triggers it by itself" in mfhera("deploy", linear).stdout
     hourly = write_flow("Hourly", LINEAR, header="")
-    hourly.write_text(hourly.read_text().replace("class Hourly", "@schedule(hourly=True)\nclass Hourly"))
+    unscheduled = hourly.read_text()
+    hourly.write_text(unscheduled.replace("class Hourly", "@schedule(hourly=True)\nclass Hourly"))
     assert "runs by itself at 0 * * * * (UTC)" in mfhera("deploy", hourly).stdout
+    hourly.write_text(unscheduled)
+    assert "its schedule was removed: it ran by itself at 0 * * * * (UTC)" in mfhera("deploy", hourly).stdout
+    assert "removed" not in mfhera("deploy", hourly).stdout
+
+
+def test_deploying_tells_each_fact_once_and_how_to_start_a_run() -> None:
+    body = LINEAR + '\ncsv = Parameter("csv", required=True)\nrate = Parameter("rate", type=int, required=True)'
+    done = mfhera("deploy", write_flow("Tune", body))
+    assert "start a run with: mfhera trigger tune --csv TEXT --rate INTEGER\n" in done.stdout
+    version = mfhera("list", "--json").json[0]["version"]
+    assert (done.stdout + done.stderr).count(version) == 1
+    for words in (["trigger", "tune", "--rate", "1"], ["run", "tune.py", "--rate", "1"]):
+        refused = mfhera(*words)
+        assert (refused.code, "must be given (--csv)" in refused.stderr) == (2, True)
+
+
+def test_the_version_is_told() -> None:
+    assert mfhera("--version").stdout == f"mfhera {__version__}\n"
+
+
+def test_a_flag_without_a_value_is_told_which_it_takes() -> None:
+    file = write_flow("Flagged", LINEAR + '\ndebug = Parameter("debug", default=False)')
+    for words in (["--debug"], ["--debug", "--alpha", "1"], ["--alpha", "1", "--debug"]):
+        refused = mfhera("run", file, *words)
+        assert (refused.code, "--debug true or --debug false" in refused.stderr) == (2, True), refused.stderr
+    assert mfhera("run", file, "--debug", "true").code == 0
 
 
 def test_a_run_is_terminated() -> None:
@@ -203,7 +231,10 @@ def test_a_flow_is_shown_as_text_svg_and_json(linear: Path) -> None:
 
 
 def test_the_engine_is_looked_at_started_and_stopped() -> None:
-    assert mfhera("engine", "status", "--json").json["pid"] is None
+    status = mfhera("engine", "status", "--json").json
+    assert status["pid"] is None
+    assert status["tasks_at_once"] >= 4
+    assert f"tasks of all runs at once: {status['tasks_at_once']}" in mfhera("engine", "status").stdout
     started = mfhera("engine", "start", "--json").json["pid"]
     assert started == mfhera("engine", "status", "--json").json["pid"]
     assert mfhera("engine", "stop", "--json").json["pid"] is None
@@ -236,7 +267,9 @@ def test_the_peers_grammar_deploys_triggers_and_lists(linear: Path) -> None:
 
 
 def test_the_peers_grammar_runs_shows_and_checks(linear: Path) -> None:
-    assert "Linear is in order" in call(linear).stdout
+    alone = call(linear)
+    assert "Linear is in order" in alone.stdout
+    assert "run it with: python linear.py run;" in alone.stderr
     assert "Linear is in order" in call(linear, "check").stdout
     assert "start  → end" in call("-m", "metaflow_hera", linear, "show").stdout
     done = call(linear, "--quiet", "run", "--name", "Ann", "--with", "retry", "--max-workers", "2")

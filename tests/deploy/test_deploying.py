@@ -244,3 +244,16 @@ def test_a_run_is_known_by_its_records_when_its_engine_is_not(cell: Any) -> None
     assert (found.flow, found.phase) == ("CellFlow", "Succeeded")
     assert [node.step for node in found.nodes] == ["start", "end"]
     assert [each.run for each in list_runs("CellFlow", elsewhere, 5)] == [finished_run.id]
+
+
+def test_data_files_travel_in_the_package_if_their_suffix_is_named() -> None:
+    Path("words.csv").write_text("a,b")
+    file = Path("reading.py")
+    file.write_text(
+        "from pathlib import Path\nfrom metaflow_hera import FlowSpec, step\n\nclass Reading(FlowSpec):\n"
+        "    @step\n    def start(self):\n        self.words = Path(__file__).with_name('words.csv').read_text()\n"
+        "        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
+    )
+    assert finished(deploy(file, package_suffixes=[".csv"])).data.words == "a,b"
+    with pytest.raises(RunFailedError, match=r"words\.csv"):
+        finished(deploy(file))

@@ -195,6 +195,6 @@ def test_everything_that_is_wrong_with_texts_is_told_at_once() -> None:
     assert str(caught.value).splitlines() == [
         "Flow has no parameter 'second'; it has first, renamed, needed, computed",
         "parameter 'first' takes a whole number, not 'one'",
-        "parameter 'needed' must be given: a number",
-        "parameter 'computed' must be given: JSON",
+        "parameter 'needed' must be given (--needed): a number",
+        "parameter 'computed' must be given (--computed): JSON",
     ]
