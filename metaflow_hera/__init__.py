@@ -54,6 +54,14 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
+_NOT_YET = frozenset(
+    (
+        *("Config", "Deployer", "IncludeFile", "NBDeployer", "NBRunner", "Runner", "S3", "batch", "card", "conda"),
+        *("conda_base", "parallel", "project", "pypi", "pypi_base", "secrets", "trigger", "trigger_on_finish"),
+    )
+)
+"""Names of the peer's that we have nothing for."""
+
 __all__ = [
     "DataArtifact",
     "Flow",
@@ -85,6 +93,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
+    if name in _NOT_YET:
+        raise ImportError(f"metaflow_hera has no {name!r} yet; see docs/guide.md, 'What is not there yet'")
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     room = f"{__name__}.{home}"
