@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -117,7 +118,27 @@ def recorded_status(store: Store, flow: str, run: str) -> RunStatus:
         raise UnknownRunError(f"there is no run {flow}/{run} in {store.uri}; `mfhera runs {flow}` shows those that are")
     keys = RunKeys(flow, run)
     nodes = tuple(_nodes(store, keys))
-    return replace(brief_status(record, run_records.read_end(store, flow, run)), nodes=nodes)
+    return replace(brief_status(record, end_of(store, record)), nodes=nodes)
+
+
+def end_of(store: Store, record: RunRecord) -> EndRecord | None:
+    """How a run ended; of a local run whose process is gone without a word, that is written down now."""
+    held = run_records.read_end(store, record.flow, record.run)
+    if held is not None or not record.runner or record.host != os.uname().nodename or _is_alive(record.runner):
+        return held
+    message = f"its runner, process {record.runner} on {record.host}, was killed"
+    end = EndRecord(status=Phase.FAILED, finished=datetime.now(UTC).timestamp(), message=message)
+    return run_records.end(store, record.flow, record.run, end)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, but there
+    return True
 
 
 def record_end(status: RunStatus, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from metaflow_hera.backends import RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
-from metaflow_hera.deploy.recorded import brief_status, missing, open_records, record_end, recorded_status
+from metaflow_hera.deploy.recorded import brief_status, end_of, missing, open_records, record_end, recorded_status
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
 from metaflow_hera.naming import Annotations, RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
@@ -157,7 +157,7 @@ def _brief(store: Store, keys: RunKeys, live: dict[str, RunStatus]) -> RunStatus
     record = run_records.read(store, keys.flow, keys.run)
     if record is None:
         return None
-    end = run_records.read_end(store, keys.flow, keys.run)
+    end = end_of(store, record)
     known = live.get(keys.run)
     if known is not None and (end is None or known.phase.is_final):
         return known

@@ -29,6 +29,9 @@ class RunRecord:
     """Those of them that are parameters."""
     graph: Mapping[str, object] = field(default_factory=dict)
     """The flow as JSON, for whoever shows it later without its source."""
+    host: str = ""
+    runner: int = 0
+    """For a local run, the machine and the process that runs it: a run whose runner is gone has ended."""
     origin: str = ""
     """The run that this one resumed."""
 

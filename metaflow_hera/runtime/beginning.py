@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ def run_record(
 ) -> RunRecord:
     """The record of a run that begins now; without the rest, of one whose flow could not even be loaded."""
     version = ".".join(map(str, sys.version_info[:3]))
-    runtime = "argo-workflows" if command.deployment else "local"
+    is_local = not command.code
+    runtime = "local" if is_local else "argo-workflows"
     return RunRecord(
         flow=command.flow,
         run=command.run,
@@ -61,4 +63,6 @@ def run_record(
         parameters=parameters or {},
         parameter_names=parameter_names,
         graph=graph or {},
+        host=os.uname().nodename if is_local else "",
+        runner=os.getppid() if is_local else 0,
     )

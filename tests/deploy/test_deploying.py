@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import pickle
+import subprocess
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -234,6 +235,27 @@ def test_a_run_whose_end_could_not_be_written_gets_it_by_the_next_look(cell: Any
     assert not Run(done.pathspec).finished
     assert status(done.id, settings).phase == "Succeeded"
     assert Run(done.pathspec).successful
+
+
+def test_a_local_run_whose_process_was_killed_has_failed_by_the_next_look(tmp_path: Path) -> None:
+    file = tmp_path / "sleeping.py"
+    file.write_text(CELL.replace("print(", "import time; print('asleep'); time.sleep(60); print(", 1))
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "metaflow_hera", "run", file],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert runner.stderr
+    while "asleep" not in runner.stderr.readline():
+        assert runner.poll() is None
+    (before,) = list_runs("CellFlow", Settings.load(), 5)
+    runner.kill()
+    runner.communicate()
+    (after,) = list_runs("CellFlow", Settings.load(), 5)
+    assert (before.phase, after.phase) == ("Running", "Failed")
+    assert f"process {runner.pid}" in after.message
+    assert Run(f"CellFlow/{after.run}").finished
 
 
 def test_a_run_is_known_by_its_records_when_its_engine_is_not(cell: Any) -> None:
