@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -100,7 +101,7 @@ class FlowCommand(click.Command):
 
 def _without_value(arguments: Sequence[str], flags: Collection[str]) -> str | None:
     """The first of the flags with nothing, or another option, behind it."""
-    pairs = zip(arguments, [*arguments[1:], "-"], strict=True)
+    pairs = pairwise([*arguments, "-"])
     return next((word for word, following in pairs if word in flags and following.startswith("-")), None)
 
 
