@@ -54,6 +54,10 @@ IDENTIFIERS = st.one_of(
 )
 
 
+MANY = 60
+"""Steps, from which on a flow only goes on: with what is open by then it stays below Argo's 200 templates."""
+
+
 @dataclass
 class _Names:
     """Hands out the names of a flow's steps, each once."""
@@ -82,7 +86,7 @@ def _sequence(draw: st.DrawFn, names: _Names, depth: int) -> Sequence:
 
 
 def _block(draw: st.DrawFn, names: _Names, depth: int, name: str) -> Block:
-    kind = draw(st.sampled_from([One, Fork, Fan, Choice])) if depth else One
+    kind = draw(st.sampled_from([One, Fork, Fan, Choice])) if depth and names.used < MANY else One
     if kind is Fork:
         return Fork(
             name, tuple(_sequence(draw, names, depth - 1) for _ in range(draw(st.integers(2, 3)))), names.next()
