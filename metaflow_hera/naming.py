@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from metaflow_hera.errors import NamingError
 
-# --- Argo's names ---------------------------------------------------------------------------------------------------
-
 TEMPLATE_NAME_LIMIT = 45
 """A CronWorkflow's name ends at 52 characters, a Workflow's at 63; runs append a dash and up to 17 characters."""
 
@@ -106,8 +104,6 @@ def _digest(text: str) -> str:
     return "".join(alphabet[number >> shift & 31] for shift in range(0, 25, 5))
 
 
-# --- runs -----------------------------------------------------------------------------------------------------------
-
 WORKFLOW_RUN_PREFIX = "argo-"
 
 
@@ -128,9 +124,6 @@ def workflow_run_id(workflow: str) -> str:
 def workflow_of_run(run: str) -> str | None:
     """The Argo Workflow behind a run, None for a run that has none."""
     return run.removeprefix(WORKFLOW_RUN_PREFIX) if run.startswith(WORKFLOW_RUN_PREFIX) else None
-
-
-# --- tasks ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +163,6 @@ class IndexPath:
         """The path of the task that opened the innermost foreach."""
         return IndexPath(self.indexes[:-1])
 
-
-# --- keys in the store ----------------------------------------------------------------------------------------------
 
 TASK_RECORD = "task.json"
 CLAIM = "claim"
@@ -259,8 +250,6 @@ def pathspec(*parts: str | int) -> str:
     return "/".join(map(str, parts))
 
 
-# --- what a container and the engine agree on -----------------------------------------------------------------------
-
 POD_DIR_VARIABLE = "MFHERA_POD_DIR"
 """The environment variable with the pod's own directory; the embedded engine gives each pod another one."""
 
@@ -276,8 +265,6 @@ def output_file(parameter: str) -> str:
     """Where a container writes an output parameter, relative to its pod directory."""
     return f"out/{parameter}"
 
-
-# --- labels and annotations of what we deploy -----------------------------------------------------------------------
 
 LABEL_PREFIX = "metaflow-hera/"
 

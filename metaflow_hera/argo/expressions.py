@@ -7,8 +7,6 @@ import re
 from metaflow_hera.errors import ManifestError, NamingError
 from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, OutputIs, StatusIsNot, Succeeded
 
-# --- depends --------------------------------------------------------------------------------------------------------
-
 
 def render_depends(depends: Depends) -> str:
     """What a task waits for, as Argo writes it: with explicit statuses, as a bare name would accept a skipped task.
@@ -67,8 +65,6 @@ def _parse_operand(tokens: list[str], rendered: str) -> Depends:
     return Succeeded(operand.removesuffix(".Succeeded"))
 
 
-# --- when -----------------------------------------------------------------------------------------------------------
-
 _OUTPUT_IS = re.compile(r"\{\{=tasks\['([-\w]+)'\]\.outputs\.parameters\['([-\w]+)'\] == '([^'\\{}]*)'\}\}")
 _STATUS_IS_NOT = re.compile(r"\{\{=workflow\.status != '(\w+)'\}\}")
 
@@ -102,9 +98,6 @@ def parse_when(rendered: str) -> Condition:
     raise _unreadable("when", rendered)
 
 
-# --- durations ------------------------------------------------------------------------------------------------------
-
-
 def render_duration(seconds: int) -> str:
     """Seconds as Argo reads a backoff: minutes where they are whole.
 
@@ -124,9 +117,6 @@ def parse_duration(rendered: str) -> int:
     if match is None:
         raise _unreadable("duration", rendered)
     return int(match[1]) * (60 if match[2] == "m" else 1)
-
-
-# --- the kubelet's own substitution ---------------------------------------------------------------------------------
 
 
 def escape_dollars(text: str) -> str:

@@ -81,9 +81,6 @@ def _names(inputs: Fields) -> tuple[str, ...]:
     return tuple(names)
 
 
-# --- containers -----------------------------------------------------------------------------------------------------
-
-
 def _container(fields: Fields, program: str) -> Container:
     volumes = _volumes(fields)
     with fields.inner("inputs") as inputs:
@@ -191,9 +188,6 @@ def _pull_secrets(patch: str) -> tuple[str, ...]:
 def _secret_name(secret: Fields) -> str:
     with secret as fields:
         return fields.text("name")
-
-
-# --- volumes --------------------------------------------------------------------------------------------------------
 
 
 def _volumes(fields: Fields) -> dict[str, Volume]:

@@ -55,8 +55,6 @@ class EmbeddedBackend:
         self._settings = settings
         self._home: Home = home_of(settings)
 
-    # --- deployments ------------------------------------------------------------------------------------------------
-
     def deploy(self, plan: Plan) -> None:
         if plan.schedule:
             next_firing(plan.schedule, time.time())  # or it is refused now, not at its first time
@@ -83,8 +81,6 @@ class EmbeddedBackend:
             self._stored(state, name)
             state.delete(name)
         self._home.wake()
-
-    # --- runs -------------------------------------------------------------------------------------------------------
 
     def trigger(self, name: str, parameters: Mapping[str, str]) -> str:
         with self._state() as state:

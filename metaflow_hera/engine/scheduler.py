@@ -46,8 +46,6 @@ class Scheduler:
         self.is_terminated = False
         self.is_stopping = False
 
-    # --- what happens to a run --------------------------------------------------------------------------------------
-
     def begin(self) -> list[Pod]:
         """The first pods of the run."""
         self.phase = Phase.RUNNING
@@ -84,8 +82,6 @@ class Scheduler:
         if self._deadline is not None and not self.phase.is_final:
             dues.append(self._deadline)
         return min(dues, default=None)
-
-    # --- decisions --------------------------------------------------------------------------------------------------
 
     def _decided(self) -> list[Pod]:
         while self._agenda:
@@ -213,8 +209,6 @@ class Scheduler:
             heapq.heappush(self._delayed, (now + execution.template.retry.backoff, self._delays, execution))
         else:
             self._start(execution)
-
-    # --- endings ----------------------------------------------------------------------------------------------------
 
     def _execution_ended(self, execution: Execution, outcome: PodOutcome) -> None:
         if execution.template.retry:

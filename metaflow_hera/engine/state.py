@@ -148,8 +148,6 @@ class State:
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         return self._execute(query, *values).fetchall()
 
-    # --- deployments ------------------------------------------------------------------------------------------------
-
     def deploy(self, name: str, manifest: str, now: float) -> int:
         """Keep *manifest* as the newest version of the deployment; return the version's number."""
         with self._change():
@@ -193,8 +191,6 @@ class State:
             self._execute("insert or replace into firings values (?, ?)", run.deployment, scheduled)
             with suppress(sqlite3.IntegrityError):  # a clock that was set back comes by the same minute again
                 self._add(run)
-
-    # --- runs -------------------------------------------------------------------------------------------------------
 
     def add_run(self, run: StoredRun) -> bool:
         """False if there is one of that name."""
@@ -242,8 +238,6 @@ class State:
             self._execute(
                 "update runs set phase = ?, message = ?, finished = ? where number = ?", phase, message, now, number
             )
-
-    # --- pods -------------------------------------------------------------------------------------------------------
 
     def add_pod(self, run: int, pod: Pod, now: float) -> int:
         """Write down that a pod is about to be started; return its number."""

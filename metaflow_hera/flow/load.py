@@ -113,9 +113,6 @@ def _file_of(module: ModuleType) -> Path | None:
     return Path(file).resolve() if file else None
 
 
-# --- which of its classes -------------------------------------------------------------------------------------------
-
-
 def _chosen(module: ModuleType, text: str, file: Path, name: str | None) -> type[FlowSpec]:
     flows = {
         key: value

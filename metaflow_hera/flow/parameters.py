@@ -176,9 +176,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-# --- of a flow class ------------------------------------------------------------------------------------------------
-
-
 def parameters_of(flow_class: type) -> dict[str, Parameter]:
     """The parameters of a flow class by attribute, in the order of the source, those of its bases first."""
     found: dict[str, Parameter] = {}

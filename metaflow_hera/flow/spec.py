@@ -156,9 +156,6 @@ RESERVED = frozenset(name for name in vars(FlowSpec) if not name.startswith("_")
 """Names that a flow's steps, parameters, constants and artifacts cannot have."""
 
 
-# --- for the runtime ------------------------------------------------------------------------------------------------
-
-
 def begin_task(flow: FlowSpec, scope: TaskScope) -> None:
     """From now on *flow* is ``self`` of that task."""
     object.__setattr__(flow, "_mfhera_task", TaskState(scope))
@@ -199,9 +196,6 @@ def _is_immutable(value: object) -> bool:
         return memoryview(cast(bytes, value)).readonly  # an array over stored bytes says so by this
     except TypeError:
         return False
-
-
-# --- inside of a step -----------------------------------------------------------------------------------------------
 
 
 def _running(flow: FlowSpec, what: str) -> TaskState:

@@ -187,8 +187,6 @@ class Graph:
         return next(split for split, closing in self.joins.items() if closing == join)
 
 
-# --- as JSON --------------------------------------------------------------------------------------------------------
-
 _TRANSITIONS: Mapping[str, type[Linear | Split | Foreach | Switch | End | Unclear]] = {
     "linear": Linear,
     "split": Split,

@@ -65,9 +65,6 @@ def _doc(thing: object) -> str:
     return "\n".join([*lines[:1], *(line[margin:].rstrip() for line in lines[1:])])
 
 
-# --- what no graph can say ------------------------------------------------------------------------------------------
-
-
 def _defects(
     flow_class: type, methods: Mapping[str, FunctionType], syntax: Mapping[str, StepSyntax]
 ) -> Iterator[Problem]:

@@ -73,8 +73,6 @@ def pod_of(step: Step, options: CompileOptions) -> Pod:
     )
 
 
-# --- how much -------------------------------------------------------------------------------------------------------
-
 _GUARANTEED = {"cpu": "1", "memory": "4096M"}
 """What the peer gives every container; we only where a quality of service is asked for that needs amounts."""
 
@@ -118,9 +116,6 @@ def _largest(*amounts: float | str | None, unit: str = "") -> str:
     return (number.rstrip("0").rstrip(".") if "." in number else number) + unit
 
 
-# --- volumes --------------------------------------------------------------------------------------------------------
-
-
 def _tmpfs(wanted: kubernetes, needed: resources) -> tuple[EmptyDir, ...]:
     """A file system in memory; without a size, of half of the memory that the step asks for."""
     if not (wanted.use_tmpfs or wanted.tmpfs_size):
@@ -141,9 +136,6 @@ def _shared_memory(wanted: kubernetes, needed: resources) -> Iterator[Volume]:
 
 def _claims(wanted: kubernetes) -> Iterator[Volume]:
     return (Claim(name=name, path=path) for name, path in (wanted.persistent_volume_claims or {}).items())
-
-
-# --- spellings ------------------------------------------------------------------------------------------------------
 
 
 def _texts(values: Mapping[str, object]) -> dict[str, str]:

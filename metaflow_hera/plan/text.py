@@ -140,9 +140,6 @@ def _reference(tag: str) -> Reference:
     raise ManifestError(f"'{{{{{tag}}}}}' is none of the references that we write")
 
 
-# --- when a task may start ------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """Another task of the same DAG succeeded."""
