@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flow_oracle import run_oracle
 
 from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.client import Run, namespace
@@ -24,6 +25,9 @@ FLOWS = [
     *sorted((TESTS / "flows").glob("*_flow.py")),
     *sorted((TESTS.parent / "examples").glob("*/*flow.py")),
 ]
+
+FAILING = {"catch_flow", "retry_flow", "timeout_flow"}
+"""Flows of whose failures the oracle knows nothing."""
 
 DIFFERS = {"info"}
 """When a flow was deployed is no property of the flow."""
@@ -104,3 +108,19 @@ def test_a_flow_leaves_the_same_artifacts_wherever_it_runs(
     assert local
     assert in_directory == local
     assert in_bucket == local
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [flow for flow in FLOWS if flow.parent.name == "flows" and flow.stem not in FAILING],
+    ids=lambda path: path.stem,
+)
+def test_a_local_run_leaves_what_the_flow_means(flow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(flow.parent))
+    meant = run_oracle(load_flow(flow)).tasks
+    local = run_locally(flow, tmp_path)
+    assert local.keys() == {f"{step}/{path}" for step, path in meant}
+    for (step, path), left in meant.items():
+        assert {name: local[f"{step}/{path}"].get(name) for name in left} == {
+            name: comparable(value) for name, value in left.items()
+        }
