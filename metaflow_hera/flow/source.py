@@ -11,6 +11,10 @@ from metaflow_hera.errors import FlowError
 from metaflow_hera.flow.steps import original, steps_of
 
 
+ANY_TEXT = "<string>"
+"""What Python calls every text that is executed as such: from 3.13 on, linecache has that of ``python -c`` under it."""
+
+
 class Source(NamedTuple):
     """A text and the name of the file that has it; of a notebook's cell, a made-up one."""
 
@@ -34,6 +38,8 @@ def source_of(flow_class: type) -> Source:
 
 def text_of(file: str, function: FunctionType | None = None) -> str:
     """The text of a file, or of what a notebook calls one; empty if there is none."""
+    if file == ANY_TEXT:
+        return ""
     linecache.checkcache(file)
     return "".join(linecache.getlines(file, None if function is None else function.__globals__))
 
