@@ -10,7 +10,6 @@ from typing import NamedTuple
 from metaflow_hera.errors import FlowError
 from metaflow_hera.flow.steps import original, steps_of
 
-
 ANY_TEXT = "<string>"
 """What Python calls every text that is executed as such: from 3.13 on, linecache has that of ``python -c`` under it."""
 
