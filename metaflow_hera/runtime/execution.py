@@ -134,16 +134,24 @@ def fail(
         return finish(command, store, claimed.finished)
     failure = _told(error)
     watcher.before_record()
+    return finish(command, store, write_failure(command, store, claimed.attempt, failure, started))
+
+
+def write_failure(
+    command: TaskCommand, store: Store, attempt: int, failure: Failure, started: float | None = None
+) -> TaskRecord:
+    """Write down that an attempt failed of which nothing else is known, unless it left a record; return what holds."""
+    now = time.time()
     record = TaskRecord(
         step=command.step,
         path=command.path,
-        attempt=claimed.attempt,
+        attempt=attempt,
         status=TaskStatus.FAILED,
-        started=started,
-        finished=time.time(),
+        started=started or now,
+        finished=now,
         failure=failure,
     )
-    return finish(command, store, tasks.write(store, RunKeys(command.flow, command.run), record))
+    return tasks.write(store, RunKeys(command.flow, command.run), record)
 
 
 def finish(command: TaskCommand, store: Store, record: TaskRecord) -> Outcome:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import StepError
 from metaflow_hera.naming import RunKeys
-from metaflow_hera.records import runs, tasks
+from metaflow_hera.records import runs
 from metaflow_hera.records.logs import LogWriter
-from metaflow_hera.records.task import Failure, TaskRecord, TaskStatus
+from metaflow_hera.records.task import Failure, TaskRecord
 from metaflow_hera.records.values import type_name
 from metaflow_hera.runtime.beginning import run_record
 from metaflow_hera.runtime.channel import SupervisorEnd
-from metaflow_hera.runtime.execution import Outcome, claim_attempt, finish
+from metaflow_hera.runtime.execution import Outcome, claim_attempt, finish, write_failure
 from metaflow_hera.runtime.streams import Output
 from metaflow_hera.store import Store
 
@@ -50,18 +50,8 @@ def record_death(
     store: Store, command: TaskCommand, attempt: int, text: str, started: float | None = None
 ) -> TaskRecord:
     """Write down that an attempt failed by the death of its process, unless it left a record; return what holds."""
-    now = time.time()
     failure = Failure(type=type_name(StepError), text=text, traceback=f"{text}\n")
-    record = TaskRecord(
-        step=command.step,
-        path=command.path,
-        attempt=attempt,
-        status=TaskStatus.FAILED,
-        started=started or now,
-        finished=now,
-        failure=failure,
-    )
-    return tasks.write(store, RunKeys(command.flow, command.run), record)
+    return write_failure(command, store, attempt, failure, started)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
