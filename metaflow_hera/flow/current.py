@@ -32,10 +32,11 @@ _NAMES = frozenset(fact.name for fact in fields(TaskFacts))
 class Current:
     """The task that runs in this process; outside of a task every fact but the user's name is None or empty."""
 
-    __slots__ = ("_facts",)
+    __slots__ = ("_facts", "_provided")
 
     def __init__(self) -> None:
         self._facts: TaskFacts | None = None
+        self._provided: dict[str, object] = {}
 
     @property
     def is_running_flow(self) -> bool:
@@ -50,8 +51,10 @@ class Current:
         return pathspec(facts.flow_name, facts.run_id, facts.step_name, facts.task_id)
 
     def __getattr__(self, name: str) -> Any:
+        if name in self._provided:
+            return self._provided[name]
         if name not in _NAMES:
-            known = ", ".join(sorted({*_NAMES, "is_running_flow", "pathspec"}))
+            known = ", ".join(sorted({*_NAMES, *self._provided, "is_running_flow", "pathspec"}))
             raise AttributeError(f"current has no {name!r}; it has {known}")
         if self._facts is not None:
             return getattr(self._facts, name)
@@ -68,13 +71,13 @@ class Current:
         return getattr(self, name, None) is not None
 
     def __dir__(self) -> Iterator[str]:
-        yield from sorted({*_NAMES, "get", "is_running_flow", "pathspec"})
+        yield from sorted({*_NAMES, *self._provided, "get", "is_running_flow", "pathspec"})
 
     def __repr__(self) -> str:
         return f"<current task {self.pathspec}>" if self._facts else "<current: no task>"
 
 
-# The peer's flows import this very object; only `enter` and `leave` change it, once for each task of a process.
+# The peer's flows import this very object; only the functions below change it, once for each task of a process.
 current = Current()
 
 
@@ -83,6 +86,12 @@ def enter(facts: TaskFacts) -> None:
     current._facts = facts
 
 
+def provide(**facts: object) -> None:
+    """Let `current` have these, too, until the task has ended: what its decorators know."""
+    current._provided.update(facts)
+
+
 def leave() -> None:
     """The task has ended."""
     current._facts = None
+    current._provided.clear()

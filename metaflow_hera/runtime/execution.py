@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.flow.current import TaskFacts, enter, leave
-from metaflow_hera.flow.decorators import decorator_of, environment, timeout
+from metaflow_hera.flow.decorators import decorator_of, timeout
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, transition
 from metaflow_hera.flow.task import Inputs
@@ -33,7 +33,8 @@ from metaflow_hera.runtime.interruption import interruptible
 from metaflow_hera.runtime.saving import save_what_can_be
 from metaflow_hera.runtime.scopes import Scopes
 from metaflow_hera.runtime.streams import flush_output
-from metaflow_hera.settings import Settings, set_environment
+from metaflow_hera.runtime.surroundings import Surrounded, surrounded
+from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
 
 
@@ -200,20 +201,26 @@ class _Attempt:
         except MetaflowHeraError as problem:
             return self.failed(problem)
         catching = Catching.of(self.step, self.command)
-        error = catching.instead or self._run_step(flow, arguments)
+        error = catching.instead or self._run_step(flow, arguments, self._surrounded(flow, scopes))
         return self._saved(flow, scopes, catching, error)
 
-    def _run_step(self, flow: FlowSpec, arguments: tuple[Inputs, ...]) -> BaseException | None:
+    def _surrounded(self, flow: FlowSpec, scopes: Scopes) -> Surrounded:
+        return Surrounded(
+            command=self.command,
+            flow=flow,
+            place=self.place,
+            attempt=self.number,
+            fixed=scopes.fixed,
+            settings=self.settings,
+        )
+
+    def _run_step(self, flow: FlowSpec, arguments: tuple[Inputs, ...], task: Surrounded) -> BaseException | None:
         """Run the user's code; return what it raised."""
-        # In a container the manifest has set them, with the values that they had where the flow was deployed.
-        variables = None if self.command.code else decorator_of(self.step, environment)
         limit = decorator_of(self.step, timeout)
-        if variables:
-            set_environment({name: str(value) for name, value in variables.vars.items()})
         enter(self._facts())
         process, error = os.getpid(), None
         try:
-            with interruptible(self.step.name, limit.total_seconds if limit else 0):
+            with surrounded(task), interruptible(self.step.name, limit.total_seconds if limit else 0):
                 getattr(flow, self.step.name)(*arguments)
             check_transition(self.step, transition(flow))
         except BaseException as raised:  # noqa: BLE001  (the user's code may raise anything, and all of it is recorded)
