@@ -26,10 +26,12 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Foreach:
-    """``self.next(self.a, foreach="xs")``"""
+    """``self.next(self.a, foreach="xs")``, or, of a gang, ``self.next(self.a, num_parallel=4)``"""
 
     to: str
     over: str
+    gang: bool = False
+    """All tasks run at the same time and know each other; they have no items, and *over* is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,10 @@ class Graph:
     def foreaches(self, step: str) -> tuple[str, ...]:
         """The foreach splits around a step, outermost first; their number is the depth of its index path."""
         return tuple(split for split in self.scopes[step] if isinstance(self.steps[split].transition, Foreach))
+
+    def repeats(self, step: str) -> bool:
+        """Whether a step may come after itself: its tasks are iterations, which one process runs one after the other."""
+        return isinstance(self.steps[step].transition, Switch) and step in self.steps[step].targets
 
     @cached_property
     def joins(self) -> Mapping[str, str]:

@@ -68,3 +68,5 @@ class TaskRecord:
     """What the step set and what it inherited."""
     failure: Failure | None = None
     """Why it failed."""
+    origin: str = ""
+    """``run/step/path/attempt`` of the task that this one is a clone of: it ran there, and its logs are there."""
