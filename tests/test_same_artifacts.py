@@ -5,15 +5,14 @@ All leave the same tasks with the same artifacts.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flow_oracle import run_oracle
+from run_artifacts import Artifacts, artifacts, comparable
 
 from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.client import Run, namespace
@@ -28,11 +27,6 @@ FLOWS = [
 
 FAILING = {"catch_flow", "retry_flow", "timeout_flow"}
 """Flows of whose failures the oracle knows nothing."""
-
-DIFFERS = {"info"}
-"""When a flow was deployed is no property of the flow."""
-
-Artifacts = Mapping[str, Mapping[str, object]]
 
 
 @pytest.fixture(autouse=True)
@@ -65,31 +59,6 @@ def run_deployed(flow: Path, tmp_path: Path) -> Artifacts:
 
 def run_of(flow: Path, id_file: Path) -> Run:
     return Run(f"{load_flow(flow).__name__}/{id_file.read_text()}")
-
-
-def artifacts(run: Run) -> Artifacts:
-    """For each task, what it left, in a form that can be compared."""
-    assert run.successful
-    return {
-        f"{step.id}/{task.id}": {
-            artifact.id: comparable(artifact.data) for artifact in task if artifact.id not in DIFFERS
-        }
-        for step in run
-        for task in step
-    }
-
-
-def comparable(value: Any) -> object:
-    """*value* without the folders of files that a caught exception names: those depend on where it was caught."""
-    match value:
-        case str():
-            return re.sub(r'File ".*/', 'File "', value)
-        case tuple() | list():
-            return [comparable(part) for part in value]
-        case _ if hasattr(value, "stacktrace"):
-            return (value.type, comparable(value.exception))
-        case _:
-            return value
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.stem)

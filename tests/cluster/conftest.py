@@ -15,6 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ class Cluster:
     def workflow(self, name: str) -> dict[str, Any]:
         return json.loads(command("kubectl", "get", "workflow", name, "-o", "json"))
 
+    def describe(self, name: str) -> str:
+        """A workflow as Argo shows it to people."""
+        return command("argo", "get", name)
+
     def phase(self, name: str) -> str:
         return self.workflow(name).get("status", {}).get("phase", "Pending")
 
@@ -65,7 +70,7 @@ class Cluster:
             if phase in FINAL or (until and until()):
                 return phase
             time.sleep(1)
-        raise AssertionError(f"{name} did not end: {command('argo', 'get', name)}")
+        raise AssertionError(f"{name} did not end: {self.describe(name)}")
 
     def pods(self, workflow: str) -> list[dict[str, Any]]:
         selector = f"workflows.argoproj.io/workflow={workflow}"
@@ -82,17 +87,32 @@ def reachable() -> None:
 
 
 @pytest.fixture
-def cluster(reachable: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster(reachable: None, tmp_path: Path) -> Iterator[Cluster]:
+    with cluster_in(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def module_cluster(reachable: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One that all tests of a module share."""
+    with cluster_in(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@contextmanager
+def cluster_in(folder: Path) -> Iterator[Cluster]:
+    """The cluster, with settings and names of its own; what was made in it is deleted in the end."""
     suffix = uuid.uuid4().hex[:6]
-    bucket = os.environ.get("MFHERA_TEST_BUCKET", "mfhera")
-    monkeypatch.setenv("MFHERA_DATASTORE", f"s3://{bucket}/cluster-tests/{suffix}")
-    monkeypatch.setenv("MFHERA_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MFHERA_POD_SECRETS", os.environ.get("MFHERA_POD_SECRETS", "s3-cred"))
-    monkeypatch.setenv("MFHERA_IMAGE", os.environ.get("MFHERA_IMAGE", "python:3.11"))
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        monkeypatch.setenv("MFHERA_S3_ENDPOINT_URL", endpoint)
-    cluster = Cluster(folder=tmp_path, suffix=suffix)
-    yield cluster
+    cluster = Cluster(folder=folder, suffix=suffix)
+    with pytest.MonkeyPatch.context() as patch:
+        bucket = os.environ.get("MFHERA_TEST_BUCKET", "mfhera")
+        patch.setenv("MFHERA_DATASTORE", f"s3://{bucket}/cluster-tests/{suffix}")
+        patch.setenv("MFHERA_DATA_DIR", str(folder / "data"))
+        patch.setenv("MFHERA_POD_SECRETS", os.environ.get("MFHERA_POD_SECRETS", "s3-cred"))
+        patch.setenv("MFHERA_IMAGE", os.environ.get("MFHERA_IMAGE", "python:3.11"))
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+            patch.setenv("MFHERA_S3_ENDPOINT_URL", endpoint)
+        yield cluster
     for kind in ("workflowtemplates", "cronworkflows", "workflows"):
         names = command("kubectl", "get", kind, "-o", "name", check=False).split()
         ours = [name for name in names if suffix in name]
