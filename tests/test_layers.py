@@ -18,7 +18,7 @@ LAYERS = [
     {"naming", "command"},
     {"settings"},
     {"store", "graph.model"},
-    {"flow", "records", "graph.syntax", "graph.balance"},
+    {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.parse", "graph.check", "package", "client"},
     {"runtime", "plan"},
     {"argo", "engine"},

@@ -23,6 +23,7 @@ _SHIPPED = {
     "client",
     "command.py",
     "compat.py",
+    "drawing",
     "errors.py",
     "flow",
     "graph",

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_hera.deploy.drawing import to_svg, to_text
-from metaflow_hera.deploy.drawing.layout import GAP, lay_out
+from metaflow_hera.drawing import to_svg, to_text
+from metaflow_hera.drawing.layout import GAP, lay_out
 from metaflow_hera.graph.model import DecoratorSpec, End, Foreach, Graph, Linear, Split, Step, Switch, Transition
 
 SVG = "{http://www.w3.org/2000/svg}"

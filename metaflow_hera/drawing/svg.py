@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
-from metaflow_hera.deploy.drawing.layout import Layout, Node, lay_out
+from metaflow_hera.drawing.layout import Layout, Node, lay_out
 from metaflow_hera.graph.model import Foreach, Graph, Step, Switch
 
 CHARACTER = 7.8
