@@ -6,6 +6,7 @@ Nothing is refused while a class body runs: `problems_of` tells what is wrong, w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -14,6 +15,7 @@ from metaflow_hera.flow.written import WRITTEN, written_on
 from metaflow_hera.graph.model import DecoratorSpec, Step
 
 D = TypeVar("D", bound="StepDecorator")
+K = TypeVar("K", bound="Decorator")
 T = TypeVar("T")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -28,6 +30,8 @@ class Decorator:
 
     name: ClassVar[str]
     defaults: ClassVar[Mapping[str, object]]
+    repeats: ClassVar[bool] = False
+    """Whether several may stand on one step or class."""
 
     def __init_subclass__(cls) -> None:
         cls.name = cls.__name__
@@ -245,10 +249,31 @@ class schedule(FlowDecorator):  # noqa: N801
         yield from checks.timezone("timezone", self.timezone)
 
 
-STEP_DECORATORS: Mapping[str, type[StepDecorator]] = {
-    kind.name: kind for kind in (catch, environment, kubernetes, resources, retry, timeout)
-}
-FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = {kind.name: kind for kind in (schedule,)}
+class Kinds(Mapping[str, type[K]]):
+    """Decorators by name; of those that few flows have, the module, which is imported when one is asked for."""
+
+    def __init__(self, *here: type[K], **elsewhere: str) -> None:
+        self._known: dict[str, type[K] | str] = {**elsewhere, **{kind.name: kind for kind in here}}
+
+    def __getitem__(self, name: str) -> type[K]:
+        found = self._known[name]
+        if not isinstance(found, str):
+            return found
+        kind: type[K] = getattr(import_module(f"metaflow_hera.flow.{found}"), name)
+        return kind
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._known))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+STEP_DECORATORS: Mapping[str, type[StepDecorator]] = Kinds(catch, environment, kubernetes, resources, retry, timeout)
+FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = Kinds(schedule)
 
 
 def decorator_of(step: Step, kind: type[D]) -> D | None:
@@ -259,9 +284,14 @@ def decorator_of(step: Step, kind: type[D]) -> D | None:
 
 
 def flow_decorators(flow_class: type) -> tuple[FlowDecorator, ...]:
-    """The decorators of a flow class and of its bases; its own replaces an inherited one of its kind."""
-    found = {spec.name: spec for base in reversed(flow_class.__mro__) for spec in written_on(base)}
-    return tuple(FLOW_DECORATORS[name](**spec.attributes) for name, spec in found.items() if name in FLOW_DECORATORS)
+    """The decorators of a flow class and of its bases; its own replaces an inherited one, unless the kind repeats."""
+    found: dict[object, FlowDecorator] = {}
+    for base in reversed(flow_class.__mro__):
+        for number, spec in enumerate(written_on(base)):
+            if spec.name in FLOW_DECORATORS:
+                kind = FLOW_DECORATORS[spec.name]
+                found[(base, number) if kind.repeats else spec.name] = kind(**spec.attributes)
+    return tuple(found.values())
 
 
 def problems_of(spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]]) -> Iterator[str]:

@@ -173,7 +173,7 @@ def decorators_are_written_once(graph: Graph) -> Iterator[Problem]:
     for step in graph:
         names = [spec.name for spec in step.decorators]
         for name in dict.fromkeys(names):
-            if names.count(name) > 1:
+            if names.count(name) > 1 and not (name in STEP_DECORATORS and STEP_DECORATORS[name].repeats):
                 yield _at(step, f"has @{name} {names.count(name)} times; keep one")
 
 

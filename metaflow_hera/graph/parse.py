@@ -101,7 +101,9 @@ def _flow_defects(flow_class: type) -> Iterator[str]:
                 yield f"@{spec.name} is for steps; write it above the @step of each, or use --with {spec.name}"
         names = [spec.name for spec in written]
         yield from (
-            f"@{name} is on {base.__name__} more than once" for name in sorted({n for n in names if names.count(n) > 1})
+            f"@{name} is on {base.__name__} more than once"
+            for name in sorted({n for n in names if names.count(n) > 1})
+            if name in FLOW_DECORATORS and not FLOW_DECORATORS[name].repeats
         )
 
 
