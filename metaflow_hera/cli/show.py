@@ -6,8 +6,8 @@ import click
 
 from metaflow_hera.cli.options import flow_option, json_option, with_option
 from metaflow_hera.cli.output import print_json, tell, write_file
-from metaflow_hera.drawing import to_svg, to_text
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.drawing import to_svg, to_text
 from metaflow_hera.graph.model import to_json
 
 
