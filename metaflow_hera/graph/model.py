@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -107,6 +107,8 @@ class Graph:
     """In the order of the source."""
     start: str = "start"
     end: str = "end"
+    decorators: tuple[DecoratorSpec, ...] = ()
+    """Those of the flow itself, its own and inherited ones."""
     doc: str = ""
     file: str | None = None
     defects: tuple[Problem, ...] = ()
@@ -211,6 +213,7 @@ def to_json(graph: Graph) -> dict[str, object]:
         "end": graph.end,
         "doc": graph.doc,
         "file": graph.file,
+        "decorators": _decorators_to_json(graph.decorators),
         "steps": [_step_to_json(step) for step in graph],
     }
 
@@ -224,6 +227,7 @@ def from_json(data: Mapping[str, Any]) -> Graph:
         end=data["end"],
         doc=data["doc"],
         file=data["file"],
+        decorators=_decorators_from_json(data.get("decorators", ())),
         steps={step.name: step for step in steps},
     )
 
@@ -235,7 +239,7 @@ def _step_to_json(step: Step) -> dict[str, object]:
         "name": step.name,
         "transition": {"kind": kind, **values},
         "is_join": step.is_join,
-        "decorators": [{"name": spec.name, "attributes": _plain(spec.attributes)} for spec in step.decorators],
+        "decorators": _decorators_to_json(step.decorators),
         "doc": step.doc,
         "file": step.file,
         "line": step.line,
@@ -250,9 +254,7 @@ def _step_from_json(data: Mapping[str, Any]) -> Step:
         name=data["name"],
         transition=kind(**values),
         is_join=data["is_join"],
-        decorators=tuple(
-            DecoratorSpec(name=spec["name"], attributes=spec["attributes"]) for spec in data["decorators"]
-        ),
+        decorators=_decorators_from_json(data["decorators"]),
         doc=data["doc"],
         file=data["file"],
         line=data["line"],
@@ -260,12 +262,22 @@ def _step_from_json(data: Mapping[str, Any]) -> Step:
     )
 
 
+def _decorators_to_json(specs: Iterable[DecoratorSpec]) -> list[dict[str, object]]:
+    return [{"name": spec.name, "attributes": _plain(spec.attributes)} for spec in specs]
+
+
+def _decorators_from_json(data: Iterable[Mapping[str, Any]]) -> tuple[DecoratorSpec, ...]:
+    return tuple(DecoratorSpec(name=spec["name"], attributes=spec["attributes"]) for spec in data)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(getattr(value, "__qualname__", value))  # of a function its name, without its address
 
 
 def _tuples(value: object) -> object:

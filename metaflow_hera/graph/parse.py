@@ -10,7 +10,7 @@ from types import FunctionType
 
 from metaflow_hera.errors import Problem
 from metaflow_hera.flow.constants import constants_of
-from metaflow_hera.flow.decorators import FLOW_DECORATORS, StepDecorator, problems_of
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, StepDecorator, flow_decorators, problems_of
 from metaflow_hera.flow.parameter_rules import problems_of_parameters
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.source import file_of, text_of
@@ -31,6 +31,7 @@ def parse(flow_class: type, decorators: Sequence[StepDecorator] = ()) -> Graph:
         steps={name: _step(name, method, syntax[name], added) for name, method in methods.items()},
         start=_named(methods, "start", "is_start"),
         end=_named(methods, "end", "is_end"),
+        decorators=tuple(decorator.spec for decorator in flow_decorators(flow_class)),
         doc=_doc(flow_class),
         file=file_of(flow_class),
         defects=tuple(_defects(flow_class, methods, syntax)),
