@@ -11,7 +11,7 @@ from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from metaflow_hera.flow import checks
-from metaflow_hera.flow.written import WRITTEN, written_on
+from metaflow_hera.flow.written import WRITTEN, flow_written
 from metaflow_hera.graph.model import DecoratorSpec, Step
 
 D = TypeVar("D", bound="StepDecorator")
@@ -286,8 +286,8 @@ def decorator_of(step: Step, kind: type[D]) -> D | None:
 def flow_decorators(flow_class: type) -> tuple[FlowDecorator, ...]:
     """The decorators of a flow class and of its bases; its own replaces an inherited one, unless the kind repeats."""
     found: dict[object, FlowDecorator] = {}
-    for base in reversed(flow_class.__mro__):
-        for number, spec in enumerate(written_on(base)):
+    for base, written in reversed(flow_written(flow_class)):
+        for number, spec in enumerate(written):
             if spec.name in FLOW_DECORATORS:
                 kind = FLOW_DECORATORS[spec.name]
                 found[(base, number) if kind.repeats else spec.name] = kind(**spec.attributes)

@@ -15,3 +15,13 @@ def written_on(target: object) -> tuple[DecoratorSpec, ...]:
     """The decorators on a function or on this very class, from the top of the source downwards."""
     written: tuple[DecoratorSpec, ...] = vars(target).get(WRITTEN, ())
     return written[::-1]
+
+
+FLOW_WRITTEN = "_mfhera_flow_decorators"
+"""The attribute of a class that a launch settled with what `flow_written` gives, in place of what its bases have."""
+
+
+def flow_written(flow_class: type) -> tuple[tuple[type, tuple[DecoratorSpec, ...]], ...]:
+    """The decorators on a flow class and on each of its bases, from itself upwards, as its launch left them."""
+    settled: tuple[tuple[type, tuple[DecoratorSpec, ...]], ...] | None = vars(flow_class).get(FLOW_WRITTEN)
+    return tuple((base, written_on(base)) for base in flow_class.__mro__) if settled is None else settled

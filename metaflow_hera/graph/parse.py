@@ -16,7 +16,7 @@ from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.source import file_of, text_of
 from metaflow_hera.flow.spec import RESERVED
 from metaflow_hera.flow.steps import BELOW, original, steps_of, unmarked_methods
-from metaflow_hera.flow.written import written_on
+from metaflow_hera.flow.written import flow_written, written_on
 from metaflow_hera.graph.model import DecoratorSpec, Graph, Step
 from metaflow_hera.graph.syntax import StepSyntax, read_steps
 
@@ -93,8 +93,7 @@ def _flow_defects(flow_class: type) -> Iterator[str]:
     initialiser = next(vars(base)["__init__"] for base in flow_class.__mro__ if "__init__" in vars(base))
     if isinstance(initialiser, FunctionType) and not _takes(initialiser, "use_cli"):
         yield "its __init__ does not take use_cli; remove it, and set artifacts in the first step"
-    for base in flow_class.__mro__:
-        written = written_on(base)
+    for base, written in flow_written(flow_class):
         for spec in written:
             if spec.name in FLOW_DECORATORS:
                 yield from problems_of(spec, FLOW_DECORATORS)
