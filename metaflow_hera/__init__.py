@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     )
     from metaflow_hera.deploy import deploy, run, to_workflow_template
     from metaflow_hera.flow.current import current
-    from metaflow_hera.flow.decorators import catch, environment, kubernetes, resources, retry, schedule, timeout
+    from metaflow_hera.flow.decorators import (
+        catch,
+        environment,
+        kubernetes,
+        parallel,
+        resources,
+        retry,
+        schedule,
+        timeout,
+    )
     from metaflow_hera.flow.parameters import JSONType, Parameter
     from metaflow_hera.flow.spec import FlowSpec
     from metaflow_hera.flow.steps import step
@@ -47,7 +56,7 @@ _HOMES = {
     ),
     "deploy": ("deploy", "run", "to_workflow_template"),
     "flow.current": ("current",),
-    "flow.decorators": ("catch", "environment", "kubernetes", "resources", "retry", "schedule", "timeout"),
+    "flow.decorators": ("catch", "environment", "kubernetes", "parallel", "resources", "retry", "schedule", "timeout"),
     "flow.parameters": ("JSONType", "Parameter"),
     "flow.spec": ("FlowSpec",),
     "flow.steps": ("step",),
@@ -57,7 +66,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _NOT_YET = frozenset(
     (
         *("Config", "Deployer", "IncludeFile", "NBDeployer", "NBRunner", "Runner", "S3", "batch", "card", "conda"),
-        *("conda_base", "parallel", "project", "pypi", "pypi_base", "secrets", "trigger", "trigger_on_finish"),
+        *("conda_base", "project", "pypi", "pypi_base", "secrets", "trigger", "trigger_on_finish"),
     )
 )
 """Names of the peer's that we have nothing for."""
@@ -81,6 +90,7 @@ __all__ = [
     "get_namespace",
     "kubernetes",
     "namespace",
+    "parallel",
     "resources",
     "retry",
     "run",

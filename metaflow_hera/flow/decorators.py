@@ -222,6 +222,10 @@ class kubernetes(StepDecorator):  # noqa: N801
         return checks.pairs(self.node_selector)
 
 
+class parallel(StepDecorator):  # noqa: N801
+    """The tasks of a ``num_parallel`` run at the same time and know each other, by `current.parallel`."""
+
+
 class schedule(FlowDecorator):  # noqa: N801
     """Run the deployed flow by itself; *cron* has six fields as at AWS or five as in Unix, *timezone* an IANA name."""
 
@@ -272,7 +276,9 @@ class Kinds(Mapping[str, type[K]]):
         return len(self._known)
 
 
-STEP_DECORATORS: Mapping[str, type[StepDecorator]] = Kinds(catch, environment, kubernetes, resources, retry, timeout)
+STEP_DECORATORS: Mapping[str, type[StepDecorator]] = Kinds(
+    catch, environment, kubernetes, parallel, resources, retry, timeout
+)
 FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = Kinds(schedule)
 
 
