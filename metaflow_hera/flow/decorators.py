@@ -307,7 +307,8 @@ def problems_of(spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]]) -> It
     unknown = [name for name in spec.attributes if name not in known]
     for name in unknown:
         found = f"has no attribute {name!r}" if name else f"takes no positional argument ({spec.attributes['']!r})"
-        yield f"@{spec.name} {found}; its attributes are {', '.join(known)}"
+        takes = f"its attributes are {', '.join(known)}" if known else "it has none"
+        yield f"@{spec.name} {found}; {takes}"
     if not unknown:
         decorator: Decorator = kind(**spec.attributes)
         yield from (f"@{spec.name}: {text}" for text in decorator.problems())
