@@ -76,6 +76,8 @@ class TaskCommand(_Command):
     user: str = ""
     """Who deployed, or who runs."""
     tags: tuple[str, ...] = ()
+    origin: str = ""
+    """The run that this one resumes: it has its parameters, and its record is written before the first task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
-from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, warm
+from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, outputs_of_pod, warm
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
@@ -167,13 +167,21 @@ class _LocalRun:
         while self._queue and len(self._workers) < self._limit and not self._scheduler.is_stopping:
             pod = self._queue.popleft()
             command = TaskCommand.parse(pod.args)
-            self._listener.started(pod, command)
-            show = partial(self._listener.printed, command)
-            worker = fork_worker(self._job, pod, command, self._workers.values(), show)
-            self._workers[worker.pid] = worker
-            for source in worker.watched.sources:
-                self._by_source[source] = worker
-                self._poll.register(source, select.POLLIN)
+            outputs = self._job.done.get((command.step, command.path))
+            if outputs is None:
+                self._start_worker(pod, command)
+            else:
+                done = PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(pod, outputs))
+                self._queue.extend(self._scheduler.ended(pod.name, done, time.time()))
+
+    def _start_worker(self, pod: Pod, command: TaskCommand) -> None:
+        self._listener.started(pod, command)
+        show = partial(self._listener.printed, command)
+        worker = fork_worker(self._job, pod, command, self._workers.values(), show)
+        self._workers[worker.pid] = worker
+        for source in worker.watched.sources:
+            self._by_source[source] = worker
+            self._poll.register(source, select.POLLIN)
 
     def _wait(self, alarm: int) -> None:
         for source, _ in self._poll.poll(self._seconds() * 1000):
@@ -188,6 +196,8 @@ class _LocalRun:
                 self._end(worker, None)
 
     def _seconds(self) -> float:
+        if self._scheduler.phase.is_final:  # nothing that was left to do had to be run
+            return 0.0
         outputs = (output for worker in self._workers.values() for output in worker.watched.outputs)
         times = [output.seconds_to_flush for output in outputs]
         if any(worker.is_silent for worker in self._workers.values()):

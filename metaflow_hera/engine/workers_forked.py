@@ -45,6 +45,8 @@ class Job:
     settings: Settings
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Texts, by name."""
+    done: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    """The outputs of tasks that need not run, since their records are there, by step and index path."""
 
 
 @dataclass(eq=False)
@@ -75,9 +77,7 @@ class Worker:
         self.close()
         if not outcome.ok:
             return PodOutcome(phase=Phase.FAILED, message=outcome.message)
-        promised = {name for name, _ in self.pod.template.outputs}
-        outputs = {name: value for name, value in outcome.outputs.items() if name in promised}
-        return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs)
+        return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(self.pod, outcome.outputs))
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -92,6 +92,12 @@ class Worker:
         self.terminated = True
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
+
+
+def outputs_of_pod(pod: Pod, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Of what a task tells its backend, what its pod has promised."""
+    promised = {name for name, _ in pod.template.outputs}
+    return {name: value for name, value in outputs.items() if name in promised}
 
 
 def warm(job: Job) -> None:

@@ -40,6 +40,8 @@ class CompileOptions:
     """What ``--with`` added to every step."""
     user: str = ""
     tags: tuple[str, ...] = ()
+    origin: str = ""
+    """The run that the one to come resumes."""
     parameters: tuple[Parameter, ...] = ()
     schedule: Schedule | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

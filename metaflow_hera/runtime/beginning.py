@@ -26,6 +26,8 @@ def begin_run(
 
     With values that cannot be, the run begins without any and the problem is returned: the run must be seen to fail.
     """
+    if command.origin and (begun := runs.read(store, command.flow, command.run)) is not None:
+        return begun.parameters, None
     fixed: Mapping[str, Ref] = {}
     problem: ParameterError | ArtifactError | None = None
     try:
@@ -65,4 +67,5 @@ def run_record(
         graph=graph or {},
         host=os.uname().nodename if is_local else "",
         runner=os.getppid() if is_local else 0,
+        origin=command.origin,
     )

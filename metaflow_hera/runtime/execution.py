@@ -279,6 +279,7 @@ class _Attempt:
             step_name=command.step,
             task_id=command.path,
             retry_count=self.number,
+            origin_run_id=command.origin or None,
             username=user,
             namespace=f"user:{user}",
             tags=frozenset(command.tags),
