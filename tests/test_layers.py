@@ -19,16 +19,18 @@ LAYERS = [
     {"settings"},
     {"store", "graph.model"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
+    {"graph.info"},
     {"graph.parse", "graph.check", "package", "client"},
-    {"runtime", "plan"},
+    {"runtime", "plan", "graph.view"},
     {"argo", "engine"},
     {"backends"},
     {"deploy"},
     {"cli"},
 ]
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
-# Calling a flow class in its own file is its command line: the one step upwards, in one function.
-UPWARDS = {("flow/spec.py", "cli")}
+# Steps upwards, each in one function: calling a flow class in its own file is its command line; and a flow that looks
+# at its own graph has its source read.
+UPWARDS = {("flow/spec.py", "cli"), ("flow/spec.py", "graph.view")}
 # The package's own name space and the alias `metaflow` hand out names of every room, each on first use.
 FACADES = {"__init__.py", "compat.py", "__main__.py"}
 

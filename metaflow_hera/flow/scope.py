@@ -19,6 +19,20 @@ class ForeachFrame:
     item: Callable[[], object]
     """Loads the item."""
 
+    # The peer's names, for flows that look at self._foreach_stack.
+
+    @property
+    def var(self) -> str:
+        return self.over
+
+    @property
+    def num_splits(self) -> int:
+        return self.count
+
+    @property
+    def value(self) -> object:
+        return self.item()
+
 
 def _no_identity(name: str) -> str:
     raise StepError(f"the artifact {name!r} has no stored content to compare")

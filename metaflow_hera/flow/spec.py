@@ -69,6 +69,25 @@ class FlowSpec:
         """Index, number of items and item of each foreach around this task, outermost first."""
         return [(frame.index, frame.count, frame.item()) for frame in scope_of(self).frames]
 
+    @property
+    def _graph(self) -> Any:
+        """The steps and what follows each, by the peer's names."""
+        from metaflow_hera.graph.view import (
+            view_of,
+        )  # reads the source of all steps, which hardly a flow ever asks for
+
+        cls: type = type(self)
+        return view_of(cls)
+
+    @property
+    def _current_step(self) -> str:
+        return scope_of(self).step
+
+    @property
+    def _foreach_stack(self) -> list[Any]:
+        """The foreaches around this task, outermost first; each has ``step``, ``var``, ``index``, ``num_splits``."""
+        return list(scope_of(self).frames)
+
     def next(self, *targets: Any, foreach: str | None = None, condition: str | None = None, **others: Any) -> None:
         """Say which step comes next; the last statement of every step but the end.
 

@@ -234,7 +234,7 @@ def from_json(data: Mapping[str, Any]) -> Graph:
 
 def _step_to_json(step: Step) -> dict[str, object]:
     kind = next(name for name, transition in _TRANSITIONS.items() if isinstance(step.transition, transition))
-    values = {field.name: _plain(getattr(step.transition, field.name)) for field in fields(step.transition)}
+    values = {field.name: plain(getattr(step.transition, field.name)) for field in fields(step.transition)}
     return {
         "name": step.name,
         "transition": {"kind": kind, **values},
@@ -263,18 +263,19 @@ def _step_from_json(data: Mapping[str, Any]) -> Step:
 
 
 def _decorators_to_json(specs: Iterable[DecoratorSpec]) -> list[dict[str, object]]:
-    return [{"name": spec.name, "attributes": _plain(spec.attributes)} for spec in specs]
+    return [{"name": spec.name, "attributes": plain(spec.attributes)} for spec in specs]
 
 
 def _decorators_from_json(data: Iterable[Mapping[str, Any]]) -> tuple[DecoratorSpec, ...]:
     return tuple(DecoratorSpec(name=spec["name"], attributes=spec["attributes"]) for spec in data)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """*value* as JSON can hold it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(getattr(value, "__qualname__", value))  # of a function its name, without its address
