@@ -164,6 +164,25 @@ class IndexPath:
         return IndexPath(self.indexes[:-1])
 
 
+def iteration_path(path: str, number: int) -> str:
+    """The path of an iteration of a self-looping step; *path* is that of the whole, or of any other iteration.
+
+    >>> iteration_path("0", 0), iteration_path("3.7~11", 12)
+    ('0~0', '3.7~12')
+    """
+    return f"{path.partition('~')[0]}~{number}"
+
+
+def iteration_of(path: str) -> int | None:
+    """The number of an iteration, None for the path of another task.
+
+    >>> iteration_of("3.7~11"), iteration_of("3.7")
+    (11, None)
+    """
+    _, tilde, number = path.partition("~")
+    return int(number) if tilde else None
+
+
 TASK_RECORD = "task.json"
 CLAIM = "claim"
 
@@ -200,6 +219,10 @@ class RunKeys:
 
     def task_prefix(self, step: str, path: str) -> str:
         return f"{self.prefix}{step}/{path}/"
+
+    def iterations_prefix(self, step: str, path: str) -> str:
+        """What the keys of all iterations of a self-looping task begin with, each followed by its number."""
+        return f"{self.step_prefix(step)}{path}~"
 
     def attempt(self, step: str, path: str, attempt: int) -> AttemptKeys:
         return AttemptKeys(f"{self.task_prefix(step, path)}{attempt}/")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from metaflow_hera.errors import ConflictError, MissingKeyError
-from metaflow_hera.naming import RunKeys
+from metaflow_hera.naming import RunKeys, iteration_of
 from metaflow_hera.records import objects
 from metaflow_hera.records.codec import encode
 from metaflow_hera.records.task import Claim, TaskRecord, TaskStatus
@@ -93,6 +93,15 @@ def paths(store: Store, keys: RunKeys, step: str) -> list[str]:
     return sorted(listed, key=path_order)
 
 
+def last_iteration(store: Store, keys: RunKeys, step: str, path: str) -> int | None:
+    """The last iteration that began of the self-looping task at *path*, None if none did; found with one list.
+
+    All before it have succeeded, for each begins after the success of the one before.
+    """
+    prefix = keys.iterations_prefix(step, path)
+    return max((int(key[len(prefix) : -1]) for key in store.keys(prefix, deep=False)), default=None)
+
+
 def steps(store: Store, keys: RunKeys) -> list[str]:
     """The steps of a run that began, by name."""
     listed = store.keys(keys.prefix, deep=False)
@@ -100,8 +109,8 @@ def steps(store: Store, keys: RunKeys) -> list[str]:
 
 
 def path_order(path: str) -> tuple[tuple[int, ...], int]:
-    indexes, _, iteration = path.partition("~")
-    return tuple(map(int, indexes.split("."))), int(iteration or 0)
+    indexes = path.partition("~")[0]
+    return tuple(map(int, indexes.split("."))), iteration_of(path) or 0
 
 
 def _take(store: Store, key: str, claim: Claim) -> bool:
