@@ -104,7 +104,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if name in _NOT_YET:
-        raise ImportError(f"metaflow_hera has no {name!r} yet; see docs/guide.md, 'What is not there yet'")
+        raise AttributeError(f"metaflow_hera has no {name!r} yet; see docs/guide.md, 'What is not there yet'")
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     room = f"{__name__}.{home}"
