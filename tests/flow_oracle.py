@@ -15,7 +15,8 @@ from functools import partial
 from metaflow_hera.flow import current
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.foreach import item_at
-from metaflow_hera.flow.parameters import parameter_values, parameters_of, resolve_defaults
+from metaflow_hera.flow.parameter_values import parameter_values, resolve_defaults
+from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.scope import ForeachFrame, TaskScope
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, merged, transition
 from metaflow_hera.flow.task import Inputs

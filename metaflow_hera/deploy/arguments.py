@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 
 from metaflow_hera.deploy.source import CheckedFlow
-from metaflow_hera.flow.parameters import NONE, JSONType, Parameter, resolve_defaults
+from metaflow_hera.flow.parameter_values import resolve_defaults
+from metaflow_hera.flow.parameters import NONE, JSONType, Parameter
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan import records as plan_records
 from metaflow_hera.plan.records import Plan

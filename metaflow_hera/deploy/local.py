@@ -16,7 +16,8 @@ from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.workers_forked import Job
 from metaflow_hera.errors import RunFailedError
-from metaflow_hera.flow.parameters import NONE, parameter_values
+from metaflow_hera.flow.parameter_values import parameter_values
+from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.naming import SPLITS_OUTPUT, local_run_id, pathspec
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from metaflow_hera.flow.parameters import Parameter
+from metaflow_hera.flow.parameters import Given
 
 if TYPE_CHECKING:
     from metaflow_hera.flow.task import TaskState
@@ -55,7 +55,7 @@ def is_fixed(cls: type, name: str, state: TaskState | None) -> bool:
     if state is not None and name in state.scope.fixed:
         return True
     attribute = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
-    return isinstance(attribute, Parameter) or (isinstance(attribute, Constant) and state is not None)
+    return isinstance(attribute, Given) or (isinstance(attribute, Constant) and state is not None)
 
 
 def _plain_attributes(cls: type) -> dict[str, object]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
-from metaflow_hera.errors import FlowError, ParameterError, Problem
+from metaflow_hera.errors import ParameterError
 
 NONE = "<none>"
 """How the absence of a value is written where only texts are."""
@@ -30,23 +28,19 @@ _EXPECTED = {
 }
 
 
-class ParameterContext(NamedTuple):
-    """What a deploy-time function is told."""
-
-    flow_name: str
-    user_name: str
-    parameter_name: str
-    logger: Callable[[str], None]
-    ds_type: str = "local"
-    configs: Mapping[str, object] = MappingProxyType({})
+class Given:
+    """An attribute of a flow class whose value is given when a run starts: in the steps it cannot be changed."""
 
 
-class Parameter:
+class Parameter(Given):
     """A parameter of a flow, as an attribute of its class; *default* may be a function of a `ParameterContext`.
 
     Without a default and with ``required=True`` it must be given; without both it is None unless it is given. What
     is wrong with it is told by `problems_of_parameters`, with all other problems of the flow.
     """
+
+    is_file: ClassVar[bool] = False
+    """Whether it is given as the path of a file, whose content is the value: `IncludeFile`."""
 
     def __init__(
         self,
@@ -55,17 +49,26 @@ class Parameter:
         type: Any = None,
         help: str | None = None,
         required: bool | None = None,
+        show_default: bool | None = None,
         *,
-        show_default: bool = True,
         separator: str | None = None,
         **unknown: object,
     ) -> None:
         self.name = name
+        self.written: Mapping[str, object] = {
+            "default": default,
+            "type": type,
+            "help": help,
+            "required": required,
+            "show_default": show_default,
+            "separator": separator,
+            **unknown,
+        }
         self.default = default
         self.type = _type_of(default, separator) if type is None else type
-        self.help = help or ""
-        self.required = bool(required) and default is None
-        self.show_default = show_default
+        self.help = "" if help is None else help
+        self.required = default is None and required not in (None, False)
+        self.show_default = show_default is not False
         self.separator = separator
         self.unknown = unknown
         self.attribute = name
@@ -176,93 +179,18 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def parameters_of(flow_class: type) -> dict[str, Parameter]:
-    """The parameters of a flow class by attribute, in the order of the source, those of its bases first."""
-    found: dict[str, Parameter] = {}
+def given_of(flow_class: type) -> dict[str, Given]:
+    """Parameters and configs of a flow class by attribute, in the order of the source, those of its bases first."""
+    found: dict[str, Given] = {}
     for base in reversed(flow_class.__mro__):
         for name, value in vars(base).items():
-            if isinstance(value, Parameter):
+            if isinstance(value, Given):
                 found[name] = value
             else:
                 found.pop(name, None)
     return found
 
 
-def log_to_stderr(line: str) -> None:
-    """Where deploy-time functions log to, unless told otherwise."""
-    print(line, file=sys.stderr)  # noqa: T201
-
-
-def resolve_defaults(
-    flow_class: type, user_name: str, ds_type: str = "local", logger: Callable[[str], None] = log_to_stderr
-) -> dict[str, object]:
-    """The default values by parameter name, of all that need not be given; each deploy-time function is called once."""
-    values: dict[str, object] = {}
-    problems: list[Problem] = []
-    for parameter in parameters_of(flow_class).values():
-        if parameter.required:
-            continue
-        context = ParameterContext(
-            flow_name=flow_class.__name__,
-            user_name=user_name,
-            parameter_name=parameter.name,
-            logger=logger,
-            ds_type=ds_type,
-        )
-        try:
-            values[parameter.name] = _default(parameter, context)
-        except ParameterError as error:
-            problems.append(Problem(str(error)))
-    if problems:
-        raise FlowError(problems)
-    return values
-
-
-def _default(parameter: Parameter, context: ParameterContext) -> object:
-    if not parameter.is_deploy_time:
-        return parameter.value_of(parameter.default)
-    try:
-        computed = parameter.default(context)
-    except Exception as error:  # the user's function may raise anything
-        raise ParameterError(
-            f"the function for the default of parameter {parameter.name!r} raised {type(error).__name__}: {error}"
-        ) from error
-    try:
-        return parameter.value_of(computed)
-    except ParameterError as error:
-        raise ParameterError(f"the function for the default of {error}") from error
-
-
-def parameter_values(flow_class: type, texts: Mapping[str, str]) -> dict[str, object]:
-    """The values by attribute, from texts by parameter name; `ParameterError` with everything that is wrong."""
-    parameters = parameters_of(flow_class)
-    names = [parameter.name for parameter in parameters.values()]
-    problems = [
-        f"{flow_class.__name__} has no parameter {name!r}; it has {', '.join(names) or 'none'}"
-        for name in texts
-        if name not in names
-    ]
-    values: dict[str, object] = {}
-    for attribute, parameter in parameters.items():
-        try:
-            values[attribute] = _value(parameter, texts)
-        except ParameterError as error:
-            problems.append(str(error))
-    if problems:
-        raise ParameterError("\n".join(problems))
-    return values
-
-
-def _value(parameter: Parameter, texts: Mapping[str, str]) -> object:
-    if parameter.name in texts:
-        value = parameter.from_text(texts[parameter.name])
-        if value is None and parameter.required:
-            raise _missing(parameter)
-        return value
-    if parameter.required or parameter.is_deploy_time:
-        raise _missing(parameter)
-    return parameter.value_of(parameter.default)
-
-
-def _missing(parameter: Parameter) -> ParameterError:
-    return ParameterError(f"parameter {parameter.name!r} must be given (--{parameter.name}): {parameter.expected}")
+def parameters_of(flow_class: type) -> dict[str, Parameter]:
+    """The parameters alone."""
+    return {name: value for name, value in given_of(flow_class).items() if isinstance(value, Parameter)}

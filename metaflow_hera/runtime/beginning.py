@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import ArtifactError, ParameterError
 from metaflow_hera.flow.constants import constants_of
-from metaflow_hera.flow.parameters import parameter_values, parameters_of
+from metaflow_hera.flow.parameter_values import parameter_values
+from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.graph.model import Graph, to_json
 from metaflow_hera.records import runs
 from metaflow_hera.records.artifacts import save_all

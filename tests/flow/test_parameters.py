@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from metaflow_hera import FlowSpec, JSONType, Parameter
 from metaflow_hera.errors import FlowError, ParameterError
-from metaflow_hera.flow.parameters import NONE, parameter_values, parameters_of, resolve_defaults
+from metaflow_hera.flow.parameter_values import parameter_values, resolve_defaults
+from metaflow_hera.flow.parameters import NONE, parameters_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != NONE)
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
