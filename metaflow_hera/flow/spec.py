@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from metaflow_hera.errors import MergeArtifactsError, StepError
 from metaflow_hera.flow.constants import fix_constants, is_fixed
-from metaflow_hera.flow.foreach import count_items
+from metaflow_hera.flow.next_call import next_call
 from metaflow_hera.flow.steps import steps_of
 from metaflow_hera.flow.task import Inputs, NextCall, TaskState, scope_of
 
@@ -88,25 +88,17 @@ class FlowSpec:
         """The foreaches around this task, outermost first; each has ``step``, ``var``, ``index``, ``num_splits``."""
         return list(scope_of(self).frames)
 
-    def next(self, *targets: Any, foreach: str | None = None, condition: str | None = None, **others: Any) -> None:
+    def next(self, *targets: Any, **options: Any) -> None:
         """Say which step comes next; the last statement of every step but the end.
 
-        ``self.next(self.a)``, ``self.next(self.a, self.b)``, ``self.next(self.a, foreach="xs")``, or
-        ``self.next({"x": self.a, "y": self.b}, condition="kind")``.
+        ``self.next(self.a)``, ``self.next(self.a, self.b)``, ``self.next(self.a, foreach="xs")``,
+        ``self.next({"x": self.a, "y": self.b}, condition="kind")``, or ``self.next(self.a, num_parallel=4)``.
         """
         state = _running(self, "self.next()")
         where = f"step {state.scope.step!r}: self.next()"
         if state.call is not None:
             raise StepError(f"{where} is called a second time; a step calls it once, as its last statement")
-        if others:
-            raise StepError(f"{where} takes foreach= or condition=, not {', '.join(others)}")
-        if condition is not None or any(isinstance(target, dict) for target in targets):
-            state.call = _switch_call(self, targets, condition, foreach, where)
-            return
-        names = tuple(_step_name(self, target, where) for target in targets)
-        if not names:
-            raise StepError(f"{where} names no step; write for example self.next(self.end)")
-        state.call = NextCall(targets=names) if foreach is None else _foreach_call(self, names, foreach, where)
+        state.call = next_call(self, targets, options, where)
 
     def merge_artifacts(self, inputs: Inputs, exclude: Collection[str] = (), include: Collection[str] = ()) -> None:
         """In a join, take over the artifacts of all inputs that are not set yet and are the same wherever they are."""
@@ -231,46 +223,6 @@ def _is_script(cls: type) -> bool:
 
 def _is_method(cls: type, name: str) -> bool:
     return isinstance(next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None), FunctionType)
-
-
-def _step_name(flow: FlowSpec, target: object, where: str) -> str:
-    function = getattr(target, "__func__", None)
-    for name, method in steps_of(type(flow)).items():
-        if method is function:
-            return name
-    raise StepError(
-        f"{where} got {target!r}, which is no step of {flow.name}; write steps as self.a, and @step above each"
-    )
-
-
-def _foreach_call(flow: FlowSpec, names: tuple[str, ...], over: str, where: str) -> NextCall:
-    if len(names) != 1:
-        raise StepError(f"{where} with foreach goes to one step, not to {', '.join(names)}")
-    if not isinstance(over, str):
-        raise StepError(f"{where} takes the name of an artifact as foreach, in quotes, not {type(over).__name__}")
-    step = scope_of(flow).step
-    value = _attribute(flow, over, f"step {step!r}: the foreach goes over {over!r}")
-    return NextCall(targets=names, foreach=over, splits=count_items(value, step, over))
-
-
-def _switch_call(flow: FlowSpec, targets: tuple[Any, ...], condition: object, foreach: object, where: str) -> NextCall:
-    if len(targets) != 1 or not isinstance(targets[0], dict) or not isinstance(condition, str) or foreach is not None:
-        raise StepError(f"{where} takes either steps, or one dictionary of steps and condition='artifact'")
-    cases = targets[0]
-    value = _attribute(flow, condition, f"{where} has the condition {condition!r}")
-    try:
-        target = cases[value]
-    except (KeyError, TypeError) as error:
-        known = ", ".join(map(repr, cases)) or "nothing"
-        raise StepError(f"{where}: {condition!r} is {value!r}, which is none of the cases {known}") from error
-    return NextCall(targets=(_step_name(flow, target, where),), condition=condition)
-
-
-def _attribute(flow: FlowSpec, name: str, where: str) -> object:
-    try:
-        return getattr(flow, name)
-    except AttributeError as error:
-        raise StepError(f"{where}, but self.{name} is not set; set it before self.next()") from error
 
 
 def _names(given: Collection[str]) -> list[str]:

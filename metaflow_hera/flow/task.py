@@ -41,7 +41,10 @@ class NextCall(NamedTuple):
     foreach: str | None = None
     condition: str | None = None
     splits: int | None = None
-    """How many items the foreach has."""
+    """How many items the foreach has, or tasks the gang."""
+    gang: bool = False
+    cases: int = 0
+    """How many different values the switch tells apart."""
 
 
 class Inputs:

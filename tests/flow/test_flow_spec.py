@@ -204,19 +204,21 @@ def test_names_of_the_flow_cannot_be_artifacts(name: str) -> None:
 
 
 def test_transitions_are_written_down() -> None:
-    linear, split, foreach, switch = task(), task(), task(), task()
+    linear, split, foreach, switch, gang = task(), task(), task(), task(), task()
     linear.next(linear.end)
     split.next(split.fit, split.score)
     foreach.items = [1, 2]
     foreach.next(foreach.fit, foreach="items")
     switch.kind = "b"
     switch.next({"a": switch.fit, "b": switch.score}, condition="kind")
+    gang.next(gang.fit, num_parallel=1 + 1)
 
     assert transition(task()) is None
     assert transition(linear) == NextCall(targets=("end",))
     assert transition(split) == NextCall(targets=("fit", "score"))
     assert transition(foreach) == NextCall(targets=("fit",), foreach="items", splits=2)
-    assert transition(switch) == NextCall(targets=("score",), condition="kind")
+    assert transition(switch) == NextCall(targets=("score",), condition="kind", cases=2)
+    assert transition(gang) == NextCall(targets=("fit",), splits=2, gang=True)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,12 @@ def test_transitions_are_written_down() -> None:
         (({},), {"condition": 5}, "takes either steps, or one dictionary"),
         (({},), {"condition": "items"}, r"'items' is \[\], which is none of the cases nothing"),
         (({"x": 1},), {"condition": "unset"}, "has the condition 'unset', but self.unset is not set"),
-        ((), {"num_parallel": 3}, "takes foreach= or condition=, not num_parallel"),
+        ((), {"for_each": "items"}, "takes foreach=, condition= or num_parallel=, not for_each"),
+        ((), {"num_parallel": 3}, "names no step"),
+        ((Flow.fit, Flow.score), {"num_parallel": 3}, "got <function Flow.fit"),
+        (({},), {"condition": "items", "num_parallel": 3}, "takes either steps, or one dictionary"),
+        (({},), {"condition": "items", "foreach": "items"}, "takes either steps, or one dictionary"),
+        ((), {"foreach": "items", "num_parallel": 3}, "takes either foreach= or num_parallel=, not both"),
     ],
 )
 def test_what_is_no_transition_is_told(arguments, options, expected: str) -> None:
@@ -241,6 +248,16 @@ def test_what_is_no_transition_is_told(arguments, options, expected: str) -> Non
         StepError, match=rf"step 'fit': self\.next\(\) {expected}|step 'fit': self\.next\(\): {expected}"
     ):
         flow.next(*arguments, **options)
+
+
+@pytest.mark.parametrize("size", [None, 0, -1, True, 2.0, "2", [2]])
+def test_a_gang_has_a_number_of_tasks(size: object) -> None:
+    flow = task()
+
+    with pytest.raises(StepError, match="takes a whole number of at least 1 as num_parallel, not "):
+        flow.next(flow.fit, num_parallel=size)
+    with pytest.raises(StepError, match="with num_parallel goes to one step, not to fit, score"):
+        flow.next(flow.fit, flow.score, num_parallel=size)
 
 
 def test_a_second_call_is_told() -> None:
@@ -294,8 +311,12 @@ def test_a_foreach_over_nothing_at_all_names_step_and_attribute() -> None:
         (Split(("a", "b")), NextCall(targets=("a",)), False),
         (Foreach("a", "xs"), NextCall(targets=("a",), foreach="xs", splits=2), True),
         (Foreach("a", "xs"), NextCall(targets=("a",)), False),
-        (Switch((("'x'", "a"), ("'y'", "b")), "kind"), NextCall(targets=("b",), condition="kind"), True),
+        (Switch((("'x'", "a"), ("'y'", "b")), "kind"), NextCall(targets=("b",), condition="kind", cases=2), True),
         (Switch((("'x'", "a"), ("'y'", "b")), "kind"), NextCall(targets=("c",), condition="kind"), False),
+        (Foreach("a", "", gang=True), NextCall(targets=("a",), splits=2, gang=True), True),
+        (Foreach("a", "", gang=True), NextCall(targets=("a",), foreach="", splits=2), False),
+        (Foreach("a", "xs"), NextCall(targets=("a",), splits=2, gang=True), False),
+        (Linear("a"), NextCall(targets=("a",), splits=2, gang=True), False),
     ],
 )
 def test_a_step_goes_where_its_source_says(transition_of_source, call, is_legal: bool) -> None:
@@ -306,6 +327,13 @@ def test_a_step_goes_where_its_source_says(transition_of_source, call, is_legal:
     else:
         with pytest.raises(StepError, match=r"step 's' (went to|ended without)"):
             check_transition(written, call)
+
+
+def test_cases_that_turn_out_to_be_the_same_are_told() -> None:
+    written = Step(name="s", transition=Switch((("self.cfg.a", "a"), ("'y'", "b")), "kind"))
+
+    with pytest.raises(StepError, match=r"step 's': .* two cases of the same value among self\.cfg\.a, 'y'"):
+        check_transition(written, NextCall(targets=("b",), condition="kind", cases=1))
 
 
 # --- foreach and join -----------------------------------------------------------------------------------------------
