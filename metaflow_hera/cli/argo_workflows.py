@@ -16,7 +16,7 @@ from metaflow_hera.cli.runs import print_runs, print_terminated
 from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.deployment import Deployed, deploy_checked, deployed, deployments
+from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked, deployed, deployments
 from metaflow_hera.deploy.manifests import compile_manifests
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.flow.load import load_flow
@@ -30,7 +30,7 @@ def _name(ctx: click.Context) -> str:
     return deployment_name(flow.__name__, ctx.find_root().meta.get("name"))
 
 
-def _deployed(ctx: click.Context) -> Deployed:
+def _deployed(ctx: click.Context) -> DeployedFlow:
     program = program_of(ctx)
     try:
         return deployed(_name(ctx), program.load())
@@ -125,7 +125,7 @@ def list_workflow_templates(ctx: click.Context, of_all: bool) -> None:
     program = program_of(ctx)
     flow = load_flow(program.target).__name__
     for found in deployments(program.load()):
-        if of_all or found.flow == flow:
+        if of_all or found.flow_name == flow:
             click.echo(found.name)
 
 

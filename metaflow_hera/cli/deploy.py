@@ -21,7 +21,7 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.output import moment, print_json, tell
 from metaflow_hera.cli.parameters import help_of, required_words
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.deployment import Deployed, deploy_checked
+from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked
 from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.plan.records import Schedule
 
@@ -46,13 +46,13 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
     print_deployed(deploy_checked(checked, choices, settings, tell), as_json=as_json)
 
 
-def print_deployed(deployed: Deployed, *, as_json: bool = False) -> None:
+def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:
     if as_json:
         print_json(facts(deployed) | {"replaces": deployed.previous})
         return
     name = click.style(deployed.name, bold=True)
     place = f"the {deployed.backend.name} backend"
-    click.echo(f"{deployed.flow} is deployed as {name} on {place}, version {deployed.version}")
+    click.echo(f"{deployed.flow_name} is deployed as {name} on {place}, version {deployed.version}")
     if deployed.previous == deployed.version:
         click.echo("  the same version was deployed before")
     elif deployed.previous:
@@ -72,12 +72,12 @@ def _told(schedule: Schedule) -> str:
     return f"{schedule.cron} ({schedule.timezone})"
 
 
-def facts(deployed: Deployed) -> dict[str, object]:
+def facts(deployed: DeployedFlow) -> dict[str, object]:
     """A deployment as JSON."""
     schedule = deployed.schedule
     return {
         "name": deployed.name,
-        "flow": deployed.flow,
+        "flow": deployed.flow_name,
         "version": deployed.version,
         "deployer": deployed.deployer,
         "created": deployed.created,
@@ -90,7 +90,7 @@ def facts(deployed: Deployed) -> dict[str, object]:
     }
 
 
-def row(deployed: Deployed) -> tuple[str, ...]:
+def row(deployed: DeployedFlow) -> tuple[str, ...]:
     """A deployment as a line of a table."""
     schedule = _told(deployed.schedule) if deployed.schedule else ""
-    return deployed.name, deployed.flow, deployed.version, deployed.deployer, moment(deployed.created), schedule
+    return deployed.name, deployed.flow_name, deployed.version, deployed.deployer, moment(deployed.created), schedule

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from metaflow_hera.deploy.deployment import TriggeredRun
+    from metaflow_hera.deploy.triggered import TriggeredRun
 
 
 @contextmanager

@@ -20,15 +20,16 @@ from metaflow_hera.cli.options import (
 )
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.cli.parameters import FlowCommand, Words
-from metaflow_hera.deploy.deployment import Deployed, TriggeredRun, deployed
+from metaflow_hera.deploy.deployment import DeployedFlow, deployed
 from metaflow_hera.deploy.telling import Tell
+from metaflow_hera.deploy.triggered import TriggeredRun
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.naming import deployment_name
 
 
-def find(target: str, flow_name: str | None, name: str | None, backend: str | None) -> Deployed:
+def find(target: str, flow_name: str | None, name: str | None, backend: str | None) -> DeployedFlow:
     """What is deployed of a file's flow, or under a name."""
     settings = settings_of(backend=backend)
     if not is_file(target):
@@ -79,10 +80,12 @@ def trigger(ctx: click.Context, /, target: str, parameters: Mapping[str, str], *
         ctx.exit(1)
 
 
-def start(found: Deployed, parameters: Mapping[str, str], run_id_file: str | None, tell: Tell = tell) -> TriggeredRun:
+def start(
+    found: DeployedFlow, parameters: Mapping[str, str], run_id_file: str | None, tell: Tell = tell
+) -> TriggeredRun:
     """Start the run, and tell where to look for it."""
     run = found.trigger_texts(parameters)
     if run_id_file:
         write_file(run_id_file, run.run_id)
-    tell(f"{found.flow}, version {found.version}: run {run.run_id} is triggered; see `mfhera status {run.run_id}`")
+    tell(f"{found.flow_name}, version {found.version}: run {run.run_id} is triggered; see `mfhera status {run.run_id}`")
     return run

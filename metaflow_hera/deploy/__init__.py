@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaflow_hera.deploy.deployment import Deployed, TriggeredRun, deploy, deployed, deployments
+    from metaflow_hera.deploy.deployment import DeployedFlow, deploy, deployed, deployments
     from metaflow_hera.deploy.local import run
     from metaflow_hera.deploy.manifests import compile_manifests, to_workflow_template
+    from metaflow_hera.deploy.triggered import TriggeredRun
 
 __all__ = [
-    "Deployed",
+    "DeployedFlow",
     "TriggeredRun",
     "compile_manifests",
     "deploy",
@@ -24,7 +25,12 @@ __all__ = [
     "to_workflow_template",
 ]
 
-_HOMES = {"run": "local", "compile_manifests": "manifests", "to_workflow_template": "manifests"}
+_HOMES = {
+    "run": "local",
+    "TriggeredRun": "triggered",
+    "compile_manifests": "manifests",
+    "to_workflow_template": "manifests",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from metaflow_hera.backends import Backend, RunStatus
+from metaflow_hera.argo.manifest import manifests
+from metaflow_hera.backends import Backend
 from metaflow_hera.backends import Deployment as BackendDeployment
 from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.backends.parameters import completed
-from metaflow_hera.client import Run
 from metaflow_hera.deploy.arguments import parameters_of_plan, to_texts
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
-from metaflow_hera.deploy.recorded import record_end
-from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
-from metaflow_hera.deploy.success import succeeded
 from metaflow_hera.deploy.telling import Tell, silent
-from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, RunFailedError
+from metaflow_hera.deploy.triggered import TriggeredRun, refuse_token
+from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.naming import Annotations
 from metaflow_hera.package import upload
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.settings import Settings
 
-POLL_SECONDS = 0.2
+IMPLEMENTATION = "argo-workflows"
+"""What the peer calls the place that flows are deployed to."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployed:
+class DeployedFlow:
     """A deployed flow, by its own annotations: triggering it needs no source."""
 
     name: str
@@ -49,7 +48,7 @@ class Deployed:
         return f"{type(self).__name__}({self.name!r}, version={self.version!r})"
 
     @property
-    def flow(self) -> str:
+    def flow_name(self) -> str:
         return self._annotation(Annotations.FLOW)
 
     @property
@@ -79,58 +78,58 @@ class Deployed:
     def trigger_texts(self, parameters: Mapping[str, str]) -> TriggeredRun:
         """Start a run; parameters as a person would type them."""
         _check_texts(self.plan, parameters)
-        run = self.backend.trigger(self.name, parameters)
-        return TriggeredRun(run_id=run, flow=self.flow, backend=self.backend, settings=self.settings)
+        return self._run(self.backend.trigger(self.name, parameters))
 
-    def delete(self) -> None:
+    def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment and its schedule; runs in flight go on."""
+        refuse_token(authorize)
         self.backend.delete(self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TriggeredRun:
-    """A run of a deployment, from the moment that it was asked for."""
-
-    run_id: str
-    flow: str
-    backend: Backend
-    settings: Settings
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.pathspec!r})"
+        return True
 
     @property
-    def pathspec(self) -> str:
-        return f"{self.flow}/{self.run_id}"
+    def metadata(self) -> str:
+        """Where its runs are recorded: what ``from_deployment(…, metadata=)`` takes."""
+        return self._annotation(Annotations.DATASTORE)
 
     @property
-    def status(self) -> RunStatus:
-        return self.backend.run(self.run_id)
+    def production_token(self) -> str | None:
+        """None: whoever may deploy may replace it."""
+        return None
 
     @property
-    def run(self) -> Run | None:
-        """The run as the Client sees it; None until its first task has begun."""
-        return client_run(self.flow, self.run_id, self.settings)
+    def workflow_template(self) -> dict[str, Any]:
+        """The manifest of its WorkflowTemplate."""
+        return next(each for each in manifests(self.plan) if each["kind"] == "WorkflowTemplate")
 
-    def wait(self, timeout: float | None = None, *, check: bool = True) -> Run:
-        """Wait for the end and return the run; `TimeoutError` after *timeout* seconds.
+    @classmethod
+    def from_deployment(cls, identifier: str, metadata: str | None = None, impl: str = IMPLEMENTATION) -> DeployedFlow:
+        """What is deployed under that name, without its source; `NotDeployedError` if nothing is."""
+        return deployed(identifier, _settings(metadata, impl))
 
-        `RunFailedError` if the run did not succeed; without *check* it is returned however it ended.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not (status := self.status).phase.is_final:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"run {self.run_id} has not ended after {timeout} seconds; it is {status.phase}")
-            time.sleep(POLL_SECONDS)
-        record_end(status, self.settings)
-        run = self.run
-        if run is None:
-            raise RunFailedError(f"run {self.run_id} ended before its first task: {status.phase}: {status.message}")
-        return succeeded(run, self.settings) if check else run
+    @classmethod
+    def list_deployed_flows(cls, flow_name: str | None = None, impl: str = IMPLEMENTATION) -> Iterator[DeployedFlow]:
+        """All deployments, or those of one flow, by name."""
+        every = deployments(_settings(None, impl))
+        return (found for found in every if flow_name in (None, found.flow_name))
 
-    def terminate(self) -> None:
-        """End the run now."""
-        self.backend.terminate(self.run_id)
+    @classmethod
+    def get_triggered_run(
+        cls, identifier: str, run_id: str, metadata: str | None = None, impl: str = IMPLEMENTATION
+    ) -> TriggeredRun:
+        """A run of the deployment of that name; `UnknownRunError` if there is none of that id."""
+        found = deployed(identifier, _settings(metadata, impl))
+        if found.backend.run(run_id).deployment != found.name:
+            raise UnknownRunError(f"run {run_id} is none of {identifier}; see `mfhera runs {identifier}`")
+        return found._run(run_id)
+
+    from_argo_workflows = from_deployment
+    list_argo_workflows = list_deployed_flows
+    get_triggered_argo_workflows_run = get_triggered_run
+
+    def _run(self, run_id: str) -> TriggeredRun:
+        return TriggeredRun(
+            run_id=run_id, name=self.name, flow=self.flow_name, backend=self.backend, settings=self.settings
+        )
 
 
 def deploy(
@@ -143,7 +142,7 @@ def deploy(
     package_suffixes: Sequence[str] = (),
     settings: Settings | None = None,
     tell: Tell = silent,
-) -> Deployed:
+) -> DeployedFlow:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
     *package_suffixes* are those of the files that the code package holds besides ``.py``; by default as is set.
@@ -155,7 +154,7 @@ def deploy(
     return deploy_checked(check_flow(flow, with_=with_), choices, settings, tell)
 
 
-def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> Deployed:
+def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> DeployedFlow:
     """Compile, upload the code package and hand the Plan to the backend, unless another flow has its name there."""
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
     compiled = compile_flow(flow, choices, settings)
@@ -176,18 +175,24 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
     return replace(made, previous=version, previous_schedule=replaced.schedule)
 
 
-def deployed(name: str, settings: Settings | None = None) -> Deployed:
+def deployed(name: str, settings: Settings | None = None) -> DeployedFlow:
     """The deployment of that name; `NotDeployedError` if there is none."""
     settings = settings or Settings.load()
     backend = open_backend(settings)
     return _deployed(backend.deployment(name), backend, settings)
 
 
-def deployments(settings: Settings | None = None) -> list[Deployed]:
+def deployments(settings: Settings | None = None) -> list[DeployedFlow]:
     """All deployments of the backend, by name."""
     settings = settings or Settings.load()
     backend = open_backend(settings)
     return [_deployed(deployment, backend, settings) for deployment in backend.deployments()]
+
+
+def _settings(metadata: str | None, impl: str) -> Settings:
+    if impl != IMPLEMENTATION:
+        raise UsageError(f"flows are deployed to {IMPLEMENTATION!r} here, not to {impl!r}")
+    return Settings.load({"datastore": metadata.removeprefix("local@") if metadata else None})
 
 
 def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:
@@ -215,8 +220,8 @@ def _replaced(backend: Backend, compiled: Compiled) -> Plan | None:
     return plan
 
 
-def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> Deployed:
-    return Deployed(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
+def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> DeployedFlow:
+    return DeployedFlow(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
 
 
 def _check_texts(plan: Plan, texts: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from backend_plans import wait_for
 from metaflow_hera import Run, deploy
 from metaflow_hera.backends import Phase
 from metaflow_hera.backends.engine_control import engine_status, start_engine
-from metaflow_hera.deploy import Deployed
+from metaflow_hera.deploy import DeployedFlow
 from metaflow_hera.naming import RunKeys
 from metaflow_hera.records import logs, runs, tasks
 from metaflow_hera.records.task import TaskStatus
@@ -82,7 +82,7 @@ class SleepFlow(FlowSpec):
 """
 
 
-def deployed(tmp_path: Path, settings: Settings, source: str) -> Deployed:
+def deployed(tmp_path: Path, settings: Settings, source: str) -> DeployedFlow:
     folder = tmp_path / "flow"
     folder.mkdir()
     (folder / "the_flow.py").write_text(HEAD + source)
@@ -97,7 +97,7 @@ def test_a_killed_engine_loses_no_log_and_no_record_and_repeats_no_finished_task
     store, keys = open_store(embedded_settings.datastore, embedded_settings), RunKeys("WideFlow", run.run_id)
     for done in (3, 9, 15):
         wait_for(
-            lambda done=done: sum(node.step == "work" and node.phase.is_final for node in run.status.nodes) >= done
+            lambda done=done: sum(node.step == "work" and node.phase.is_final for node in run.details.nodes) >= done
         )
         pid = engine_status(embedded_settings).pid
         assert pid
@@ -105,7 +105,7 @@ def test_a_killed_engine_loses_no_log_and_no_record_and_repeats_no_finished_task
         wait_for(lambda pid=pid: engine_status(embedded_settings).pid != pid)
         start_engine(embedded_settings)
     ended = run.wait(timeout=60)
-    assert ended.successful, run.status
+    assert ended.successful, run.details
     assert ended.data.squares == [number**2 for number in range(20)]
     for index in range(20):
         found = tasks.attempts(store, keys, "work", str(index))
@@ -139,8 +139,8 @@ def test_a_terminated_run_has_a_final_status_in_the_store_and_its_task_a_record(
     store, keys = open_store(embedded_settings.datastore, embedded_settings), RunKeys("SleepFlow", run.run_id)
     wait_for(lambda: logs.read(store, keys.attempt("start", "0", 0), "stdout"))
     run.terminate()
-    wait_for(lambda: run.status.phase.is_final)
-    assert run.status.phase is Phase.FAILED
+    wait_for(lambda: run.status.is_final)
+    assert run.status is Phase.FAILED
     end = runs.read_end(store, "SleepFlow", run.run_id)
     assert end and end.status == "Failed"
     [(_, _, record)] = tasks.attempts(store, keys, "start", "0")
@@ -153,6 +153,6 @@ def test_the_status_of_a_failed_run_says_what_went_wrong_in_the_step(
 ) -> None:
     flow = deployed(tmp_path, embedded_settings, SLEEP.replace("time.sleep(60)", "raise KeyError('no such column')"))
     run = flow.trigger()
-    wait_for(lambda: run.status.phase.is_final)
-    assert "KeyError: 'no such column'" in run.status.nodes[0].message
-    assert "KeyError: 'no such column'" in run.status.message
+    wait_for(lambda: run.status.is_final)
+    assert "KeyError: 'no such column'" in run.details.nodes[0].message
+    assert "KeyError: 'no such column'" in run.details.message

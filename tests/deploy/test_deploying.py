@@ -15,7 +15,7 @@ import pytest
 
 from metaflow_hera import Flow, FlowSpec, Run, deploy, run, to_workflow_template
 from metaflow_hera.backends.embedded import stop_engine
-from metaflow_hera.deploy import Deployed, deployed, deployments
+from metaflow_hera.deploy import DeployedFlow, deployed, deployments
 from metaflow_hera.deploy.logs import follow_logs, read_logs, select
 from metaflow_hera.deploy.runs import list_runs, status
 from metaflow_hera.errors import (
@@ -72,7 +72,7 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def finished(deployment: Deployed, **parameters: object) -> Run:
+def finished(deployment: DeployedFlow, **parameters: object) -> Run:
     return deployment.trigger(**parameters).wait(timeout=60)
 
 
@@ -101,7 +101,7 @@ def test_a_deploy_time_function_is_called_once_for_a_deployment_and_once_for_a_r
 def test_a_deployment_is_found_by_its_name_and_tells_its_parameters(cell: Any) -> None:
     made = deploy(cell.CellFlow, name="mine")
     found = deployed("mine")
-    assert (found.flow, found.version, found.deployer) == ("CellFlow", made.version, "tester")
+    assert (found.flow_name, found.version, found.deployer) == ("CellFlow", made.version, "tester")
     assert [parameter.name for parameter in found.parameters] == ["learning-rate", "info", "words"]
     assert [each.name for each in deployments()] == ["mine"]
     found.delete()
@@ -138,12 +138,12 @@ def test_waiting_ends_at_its_time(cell: Any) -> None:
         triggered.wait(timeout=0)
     assert triggered.wait(timeout=60).successful
     assert triggered.run is not None
-    assert triggered.status.phase == "Succeeded"
+    assert triggered.status == "Succeeded"
 
 
 def test_deployments_and_runs_show_themselves_in_a_few_words(cell: Any) -> None:
     deployment = deploy(cell.CellFlow)
-    assert repr(deployment) == f"Deployed('cellflow', version='{deployment.version}')"
+    assert repr(deployment) == f"DeployedFlow('cellflow', version='{deployment.version}')"
     triggered = deployment.trigger()
     assert repr(triggered) == f"TriggeredRun('CellFlow/{triggered.run_id}')"
 
