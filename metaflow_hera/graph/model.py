@@ -65,6 +65,10 @@ class DecoratorSpec:
 
     name: str
     attributes: Mapping[str, object] = field(default_factory=dict)
+    arguments: tuple[object, ...] = ()
+    """What was given without a name, which only mutators take."""
+    kind: Any = field(default=None, compare=False, repr=False)
+    """The class behind it, of a decorator or mutator of the user's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,11 +267,19 @@ def _step_from_json(data: Mapping[str, Any]) -> Step:
 
 
 def _decorators_to_json(specs: Iterable[DecoratorSpec]) -> list[dict[str, object]]:
-    return [{"name": spec.name, "attributes": plain(spec.attributes)} for spec in specs]
+    return [_decorator_to_json(spec) for spec in specs]
+
+
+def _decorator_to_json(spec: DecoratorSpec) -> dict[str, object]:
+    given = {"arguments": plain(spec.arguments)} if spec.arguments else {}
+    return {"name": spec.name, "attributes": plain(spec.attributes), **given}
 
 
 def _decorators_from_json(data: Iterable[Mapping[str, Any]]) -> tuple[DecoratorSpec, ...]:
-    return tuple(DecoratorSpec(name=spec["name"], attributes=spec["attributes"]) for spec in data)
+    return tuple(
+        DecoratorSpec(name=spec["name"], attributes=spec["attributes"], arguments=tuple(spec.get("arguments", ())))
+        for spec in data
+    )
 
 
 def plain(value: object) -> object:
