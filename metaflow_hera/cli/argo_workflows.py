@@ -53,24 +53,26 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 @click.pass_context
 def create(
     ctx: click.Context, max_workers: int, tags: tuple[str, ...], workflow_timeout: int | None, only_json: bool
-) -> None:
+) -> DeployedFlow | list[dict[str, Any]]:
     """Deploy the flow: make it the newest version of its deployment."""
     program = program_of(ctx)
     name = ctx.find_root().meta.get("name")
     choices = Choices(max_workers=max_workers, name=name, tags=tags, deadline=workflow_timeout)
     if only_json:
-        _print_manifests(program, choices)
-    else:
-        print_deployed(deploy_checked(program.check(), choices, program.load(), program.tell))
+        return _print_manifests(program, choices)
+    made = deploy_checked(program.check(), choices, program.load(), program.tell)
+    print_deployed(made)
+    return made
 
 
-def _print_manifests(program: Program, choices: Choices) -> None:
+def _print_manifests(program: Program, choices: Choices) -> list[dict[str, Any]]:
     from metaflow_hera.cli.compile import print_manifests  # YAML, which nothing else here needs
 
     documents = compile_manifests(
         program.target, choices, with_=program.with_, settings=program.load(), tell=program.tell
     )
     print_manifests(documents, None, as_json=True)
+    return documents
 
 
 @click.command(cls=FlowCommand, find=_parameters)

@@ -57,6 +57,10 @@ class FlowCommand(click.Command):
         super().__init__(**settings)
         self._find = find
 
+    def parameters(self) -> Sequence[Parameter]:
+        """The flow's parameters, where the current context knows the flow."""
+        return self._find(Words(target=None))
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         found = self._parameters(args)
         ctx.meta[PARAMETERS] = {
