@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         namespace,
     )
     from metaflow_hera.deploy import deploy, run, to_workflow_template
+    from metaflow_hera.deploy.resume import resume
     from metaflow_hera.flow.current import current
     from metaflow_hera.flow.decorators import (
         catch,
@@ -55,6 +56,7 @@ _HOMES = {
         "namespace",
     ),
     "deploy": ("deploy", "run", "to_workflow_template"),
+    "deploy.resume": ("resume",),
     "flow.current": ("current",),
     "flow.decorators": ("catch", "environment", "kubernetes", "parallel", "resources", "retry", "schedule", "timeout"),
     "flow.parameters": ("JSONType", "Parameter"),
@@ -92,6 +94,7 @@ __all__ = [
     "namespace",
     "parallel",
     "resources",
+    "resume",
     "retry",
     "run",
     "schedule",
@@ -111,7 +114,7 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(import_module(room), name)
     except ModuleNotFoundError as error:
-        if error.name != room:
+        if not f"{room}.".startswith(f"{error.name}."):
             raise
         value = _absent(name)
     globals()[name] = value

@@ -16,6 +16,7 @@ __all__ = ["flow_main", "main", "module_main"]
 
 COMMANDS = {
     "run": "metaflow_hera.cli.run:run",
+    "resume": "metaflow_hera.cli.resume:resume",
     "check": "metaflow_hera.cli.show:check",
     "show": "metaflow_hera.cli.show:show",
     "compile": "metaflow_hera.cli.compile:compile_command",

@@ -31,6 +31,7 @@ from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.settings import Settings, peer_datastore
 
 ARGO = "metaflow_hera.cli.argo_workflows:argo_workflows"
+RESUME = "metaflow_hera.cli.resume:resume_of_program"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +101,11 @@ def show(ctx: click.Context, svg: str | None) -> None:
 @click.pass_context
 def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, str], **chosen: Any) -> None:
     """Run the flow on this machine."""
-    from metaflow_hera.cli.run import run_checked  # the engine, for this command only
+    from metaflow_hera.cli.run import Shown, run_checked  # the engine, for this command only
 
     program = program_of(ctx)
-    run_checked(program.check(with_), parameters, program.load(), quiet=program.is_quiet, **chosen)
+    shown = Shown(again=f"{ctx.find_root().info_name} resume", quiet=program.is_quiet)
+    run_checked(program.check(with_), parameters, program.load(), shown, **chosen)
 
 
 def _settings(datastore: str | None, datastore_root: str | None, package_suffixes: str | None) -> dict[str, str | None]:
@@ -119,7 +121,7 @@ def _settings(datastore: str | None, datastore_root: str | None, package_suffixe
 
 @click.group(
     cls=CommandGroup,
-    commands={"check": check, "show": show, "run": run, "argo-workflows": ARGO},
+    commands={"check": check, "show": show, "run": run, "resume": RESUME, "argo-workflows": ARGO},
     invoke_without_command=True,
 )
 @options(with_option, suffixes_option)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ from metaflow_hera.cli.options import (
     with_option,
     workers_option,
 )
-from metaflow_hera.cli.output import SIGNALLED, colored, print_json, tell_timed, write_file
+from metaflow_hera.cli.output import SIGNALLED, colored, print_json, tell, tell_timed, write_file
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, prepare_run
@@ -61,36 +62,52 @@ def run(
       mfhera run flow.py --alpha 0.5
       mfhera run flow.py:ParameterFlow --with retry --max-workers 4
     """
-    run_checked(check_flow(flow, name=flow_name, with_=with_), parameters, settings_of(datastore), **chosen)
+    words = f" --flow {flow_name}" if flow_name else ""
+    shown = Shown(again=f"mfhera resume {flow}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
+    run_checked(check_flow(flow, name=flow_name, with_=with_), parameters, settings_of(datastore), shown, **chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the user is shown of a run on this machine."""
+
+    again: str
+    """The command that goes on with the latest run."""
+    quiet: bool = False
+    as_json: bool = False
 
 
 def run_checked(
     checked: CheckedFlow,
     parameters: Mapping[str, str],
     settings: Settings,
+    shown: Shown,
     *,
-    max_workers: int,
-    max_num_splits: int | None,
-    tags: tuple[str, ...],
     run_id_file: str | None,
-    quiet: bool = False,
-    as_json: bool = False,
+    **chosen: Any,
 ) -> None:
     """Run, show how it goes, and end with the run's exit code."""
-    choices = LocalChoices(max_workers=max_workers, max_splits=max_num_splits, tags=tags)
-    ready = prepare_run(checked, parameters, choices, settings)
+    run_ready(prepare_run(checked, parameters, choices_of(**chosen), settings), shown, run_id_file)
+
+
+def choices_of(*, max_workers: int, max_num_splits: int | None, tags: tuple[str, ...]) -> LocalChoices:
+    return LocalChoices(max_workers=max_workers, max_splits=max_num_splits, tags=tags)
+
+
+def run_ready(ready: LocalRun, shown: Shown, run_id_file: str | None, note: str = "") -> None:
+    """The same for a run that is prepared; *note* says in the first line what is special about it."""
     if run_id_file:
         write_file(run_id_file, ready.run_id)
-    if not quiet:
-        tell_timed(f"{ready.pathspec} begins")
+    if not shown.quiet:
+        tell_timed(f"{ready.pathspec} begins{note}")
     collector.resume()
-    end = ready.until_its_end(Unheard() if quiet else Lines())
-    _conclude(ready, end, as_json=as_json, quiet=quiet)
+    end = ready.until_its_end(Unheard() if shown.quiet else Lines())
+    _conclude(ready, end, shown)
 
 
-def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool, quiet: bool) -> None:
+def _conclude(ready: LocalRun, end: LocalEnd, shown: Shown) -> None:
     tell_timed(f"{ready.pathspec} {colored(end.phase)}" + (f": {end.message}" if end.message else ""))
-    if as_json:
+    if shown.as_json:
         facts = {"run": ready.run_id, "flow": ready.flow.name, "phase": end.phase, "message": end.message}
         print_json(facts)
     else:
@@ -98,7 +115,8 @@ def _conclude(ready: LocalRun, end: LocalEnd, *, as_json: bool, quiet: bool) -> 
     if end.phase is not Phase.SUCCEEDED:
         from metaflow_hera.cli.failures import print_failures  # for runs that fail only
 
-        print_failures(ready.flow.name, ready.run_id, "", ready.settings, tracebacks=quiet)
+        print_failures(ready.flow.name, ready.run_id, "", ready.settings, tracebacks=shown.quiet)
+        tell(f"go on where it ended, in a new run: {shown.again} --origin-run-id {ready.run_id}")
         click.get_current_context().exit(SIGNALLED + end.signal if end.signal else 1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,8 @@ class LocalRun:
     settings: Settings
     parameters: Mapping[str, str]
     choices: LocalChoices
+    take_over: Callable[[], Mapping[tuple[str, str], Mapping[str, str]]] = dict
+    """Called before the first task: gives the outputs of tasks that need not run, by step and index path."""
 
     @property
     def pathspec(self) -> str:
@@ -65,6 +67,7 @@ class LocalRun:
             store=self.store,
             settings=self.settings,
             parameters=self.parameters,
+            done=self.take_over(),
         )
         listener = listener if self.choices.max_splits is None else _Limited(listener, self.choices.max_splits)
         try:
@@ -84,7 +87,22 @@ def prepare_run(
     texts = {**default_texts(flow, settings), **parameters}
     store = open_store(settings.datastore, settings)
     run = local_run_id()
-    options = CompileOptions(
+    return LocalRun(
+        run_id=run,
+        flow=flow,
+        plan=compile_plan(flow.graph, local_options(flow, choices, settings, store, run)),
+        store=store,
+        settings=settings,
+        parameters=texts,
+        choices=choices,
+    )
+
+
+def local_options(
+    flow: CheckedFlow, choices: LocalChoices, settings: Settings, store: Store, run: str
+) -> CompileOptions:
+    """How a run of this machine is compiled."""
+    return CompileOptions(
         name="",
         file=flow.file_name,
         store=store.uri,
@@ -95,15 +113,6 @@ def prepare_run(
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
-    )
-    return LocalRun(
-        run_id=run,
-        flow=flow,
-        plan=compile_plan(flow.graph, options),
-        store=store,
-        settings=settings,
-        parameters=texts,
-        choices=choices,
     )
 
 
@@ -127,11 +136,9 @@ def run(
     choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
     ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
     ready.until_its_end(Unheard())
-    from metaflow_hera.client import Run  # 20 ms that `mfhera run` need not pay
-    from metaflow_hera.deploy.success import succeeded  # the same
+    from metaflow_hera.deploy.success import ended  # the Client: 20 ms that `mfhera run` need not pay
 
-    ended = Run(ready.pathspec, store=ready.store, namespace_check=False)
-    return succeeded(ended, settings) if check else ended
+    return ended(ready.pathspec, ready.store, settings, check=check)
 
 
 class Unheard:

@@ -9,8 +9,15 @@ from metaflow_hera.client import Run
 from metaflow_hera.deploy.recorded import FailedTask, failed_tasks
 from metaflow_hera.errors import RunFailedError
 from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store
 
 SHOWN = 3
+
+
+def ended(path: str, store: Store, settings: Settings, *, check: bool) -> Run:
+    """A run of this machine that has ended, in whatever namespace; without *check* however it ended."""
+    run = Run(path, store=store, namespace_check=False)
+    return succeeded(run, settings) if check else run
 
 
 def succeeded(run: Run, settings: Settings) -> Run:

@@ -1,0 +1,105 @@
+"""`mfhera resume`: go on where a run on any machine failed, in a new run on this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from metaflow_hera.cli.options import (
+    datastore_option,
+    flow_option,
+    json_option,
+    options,
+    run_id_file_option,
+    settings_of,
+    splits_option,
+    tag_option,
+    with_option,
+    workers_option,
+)
+from metaflow_hera.cli.output import tell
+from metaflow_hera.cli.peer import program_of
+from metaflow_hera.cli.run import Shown, choices_of, run_ready
+from metaflow_hera.deploy.resume import find_origin, prepare_resume
+from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.naming import pathspec
+from metaflow_hera.records.runs import SUCCEEDED, read_end
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import open_store
+
+
+class ResumeCommand(click.Command):
+    """A command that says why a flow's parameters are none of its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            told = f"No such option {error.option_name!r}; parameters and configs are those of the run that is resumed"
+            raise click.UsageError(told, ctx) from error
+
+
+origin_option = click.option(
+    "--origin-run-id", metavar="RUN", help="The run to resume, also one of a deployment; else your latest of this flow."
+)
+own_options = options(origin_option, with_option, workers_option, splits_option, tag_option, run_id_file_option)
+
+
+@click.command(cls=ResumeCommand)
+@click.argument("flow")
+@click.argument("step", required=False)
+@flow_option
+@own_options
+@datastore_option
+@click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
+@json_option
+def resume(
+    flow: str, step: str | None, flow_name: str | None, with_: tuple[str, ...], datastore: str | None, **chosen: Any
+) -> None:
+    """Go on where a run failed, in a new run on this machine; print its path.
+
+    What succeeded is taken over, and not run again; with STEP, that step and all that follows are. The source may have
+    changed in between. Parameters are those of the run that is resumed.
+
+    \b
+    Examples:
+      mfhera resume flow.py
+      mfhera resume flow.py train --origin-run-id argo-parameterflow-x7k2p
+    """
+    words = f" --flow {flow_name}" if flow_name else ""
+    shown = Shown(again=f"mfhera resume {flow}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
+    resume_checked(check_flow(flow, name=flow_name, with_=with_), step, settings_of(datastore), shown, **chosen)
+
+
+@click.command("resume", cls=ResumeCommand)
+@click.argument("step", required=False)
+@own_options
+@click.pass_context
+def resume_of_program(ctx: click.Context, /, step: str | None, with_: tuple[str, ...], **chosen: Any) -> None:
+    """Go on where a run failed, in a new run on this machine.
+
+    What succeeded is taken over, and not run again; with STEP, that step and all that follows are.
+    """
+    program = program_of(ctx)
+    shown = Shown(again=f"{ctx.find_root().info_name} resume", quiet=program.is_quiet)
+    resume_checked(program.check(with_), step, program.load(), shown, **chosen)
+
+
+def resume_checked(
+    checked: CheckedFlow,
+    step: str | None,
+    settings: Settings,
+    shown: Shown,
+    *,
+    origin_run_id: str | None,
+    run_id_file: str | None,
+    **chosen: Any,
+) -> None:
+    store = open_store(settings.datastore, settings)
+    origin = find_origin(checked.name, origin_run_id, store, settings.user)
+    ready = prepare_resume(checked, origin, choices_of(**chosen), settings, step)
+    if step is None and (end := read_end(store, origin.flow, origin.run)) and end.status == SUCCEEDED:
+        tell(f"{origin.run} succeeded, so all of it is taken over; name a step to run it and what follows again")
+    again = f" from step {step}" if step else ""
+    run_ready(ready, shown, run_id_file, f", resuming {pathspec(origin.flow, origin.run)}{again}")

@@ -1,0 +1,204 @@
+"""Runs that go on where another one failed, or from a step that is to be run again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from metaflow_hera.client.objects import nearest
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.deploy.arguments import default_texts
+from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.cloning import Cloning, Done, done_by, steps_to_clone
+from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, local_options
+from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
+from metaflow_hera.deploy.success import ended
+from metaflow_hera.errors import UnknownRunError, UsageError
+from metaflow_hera.flow.constants import constants_of
+from metaflow_hera.flow.parameters import parameters_of
+from metaflow_hera.graph.model import from_json, to_json
+from metaflow_hera.naming import RunKeys, local_run_id, pathspec
+from metaflow_hera.plan.compile import compile_plan
+from metaflow_hera.records import runs
+from metaflow_hera.records.artifacts import save_all
+from metaflow_hera.records.run import EndRecord, RunRecord
+from metaflow_hera.records.values import Ref
+from metaflow_hera.runtime.beginning import run_record
+from metaflow_hera.settings import Settings
+from metaflow_hera.store import Store, open_store
+from metaflow_hera.store.parallel import each
+
+if TYPE_CHECKING:
+    from metaflow_hera.client import Run
+
+LOOKED_AT = 100
+"""Among how many of the newest runs the user's own is looked for."""
+
+
+def find_origin(flow: str, run: str | None, store: Store, user: str) -> RunRecord:
+    """The run to resume: the one of this id, else the user's latest, however it ended."""
+    if run is not None:
+        return _named(flow, run.removeprefix(f"{flow}/"), store)
+    newest = islice(runs.run_ids(store, flow), LOOKED_AT)
+    first = next(newest, None)
+    if first is None:
+        raise UnknownRunError(
+            f"flow {flow} has no run in {store.uri} that could be resumed; run it first, or choose the datastore of "
+            "the run with --datastore"
+        )
+    for batch in ((first,), tuple(newest)):
+        for record in each(store, lambda newer: runs.read(store, flow, newer), batch):
+            if record is not None and record.user == user:
+                return record
+    raise UnknownRunError(
+        f"none of the latest runs of {flow} in {store.uri} is one of {user!r}; say which to resume with "
+        f"--origin-run-id: the latest is {first}"
+    )
+
+
+def _named(flow: str, run: str, store: Store) -> RunRecord:
+    record = runs.read(store, flow, run) if run and "/" not in run else None
+    if record is None:
+        there = nearest(run, islice(runs.run_ids(store, flow), LOOKED_AT), f"the latest runs of {flow}")
+        raise UnknownRunError(f"there is no run {flow}/{run} in {store.uri}: {there}")
+    return record
+
+
+def prepare_resume(
+    flow: CheckedFlow, origin: RunRecord, choices: LocalChoices, settings: Settings, step: str | None = None
+) -> LocalRun:
+    """A run that takes over what succeeded in *origin* before *step*, and runs what failed and all that follows.
+
+    It has the parameters of its origin; constants are those of the source as it is now.
+    """
+    if step is not None and step not in flow.graph.steps:
+        raise UsageError(f"flow {flow.name} has no step {step!r}: {nearest(step, flow.graph.order, 'its steps')}")
+    store = open_store(settings.datastore, settings)
+    _refuse_unbegun(origin)
+    run = local_run_id()
+    options = replace(local_options(flow, choices, settings, store, run), origin=origin.run)
+    resumption = _Resumption(
+        flow=flow,
+        origin=origin,
+        run=run,
+        store=store,
+        new=_new_values(flow, origin, settings),
+        choices=choices,
+        user=settings.user,
+        again=step,
+    )
+    return LocalRun(
+        run_id=run,
+        flow=flow,
+        plan=compile_plan(flow.graph, options),
+        store=store,
+        settings=settings,
+        parameters={},
+        choices=choices,
+        take_over=resumption.begin,
+    )
+
+
+def _refuse_unbegun(origin: RunRecord) -> None:
+    if not origin.graph or (origin.parameter_names and not origin.parameters):
+        raise UsageError(
+            f"run {pathspec(origin.flow, origin.run)} failed before its first step, so nothing of it can be resumed; "
+            "start a new run"
+        )
+
+
+def _new_values(flow: CheckedFlow, origin: RunRecord, settings: Settings) -> dict[str, object]:
+    """The values by attribute of parameters that the flow did not have when its origin ran: their defaults."""
+    new = {name: each for name, each in parameters_of(flow.flow_class).items() if name not in origin.parameters}
+    if required := [parameter.name for parameter in new.values() if parameter.required]:
+        raise UsageError(
+            f"run {pathspec(origin.flow, origin.run)} has no value for {', '.join(map(repr, required))}, new in the "
+            "flow, and a resumed run takes no parameters; give it a default, or start a new run"
+        )
+    texts = default_texts(flow, settings) if new else {}
+    return {name: parameter.from_text(texts[parameter.name]) for name, parameter in new.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Resumption:
+    """What has to be written before the first task of a run that resumes another."""
+
+    flow: CheckedFlow
+    origin: RunRecord
+    run: str
+    store: Store
+    new: Mapping[str, object]
+    choices: LocalChoices
+    user: str
+    again: str | None
+
+    def begin(self) -> Done:
+        fixed = self._fixed()
+        runs.begin(self.store, self._record(fixed))
+        graph = self.flow.graph
+        cloning = Cloning(
+            store=self.store,
+            origin=RunKeys(self.origin.flow, self.origin.run),
+            graph=graph,
+            steps=steps_to_clone(graph, from_json(self.origin.graph), self.again),
+        )
+        clones = cloning.take_over(self.run, fixed)
+        if any(clone.step == graph.end for clone in clones):
+            runs.end(self.store, graph.flow, self.run, EndRecord(status=runs.SUCCEEDED, finished=time.time()))
+        return done_by(clones)
+
+    def _fixed(self) -> dict[str, Ref]:
+        """The parameters of the origin, and what is new in the source."""
+        flow_class = self.flow.flow_class
+        kept = {name: self.origin.parameters[name] for name in parameters_of(flow_class) if name not in self.new}
+        return save_all(self.store, {**constants_of(flow_class), **self.new}, kept.values()) | kept
+
+    def _record(self, fixed: Mapping[str, Ref]) -> RunRecord:
+        command = TaskCommand(
+            flow=self.flow.name,
+            file=self.flow.file_name,
+            step=self.flow.graph.start,
+            run=self.run,
+            path="0",
+            store=self.store.uri,
+            user=self.user,
+            tags=self.choices.tags,
+            origin=self.origin.run,
+        )
+        begun = run_record(
+            command,
+            parameters=fixed,
+            parameter_names=tuple(parameters_of(self.flow.flow_class)),
+            graph=to_json(self.flow.graph),
+        )
+        return replace(begun, runner=os.getpid())
+
+
+def resume(
+    flow: FlowLike,
+    step: str | None = None,
+    /,
+    *,
+    origin_run_id: str | None = None,
+    max_workers: int = LOCAL_WORKERS,
+    with_: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    settings: Settings | None = None,
+    check: bool = True,
+) -> Run:
+    """Go on, in a new run on this machine, where a run failed, or from *step*: the user's latest run by default.
+
+    `RunFailedError` if the new run did not succeed; without *check* it is returned however it ended.
+    """
+    settings = settings or Settings.load()
+    checked = check_flow(flow, with_=with_)
+    store = open_store(settings.datastore, settings)
+    origin = find_origin(checked.name, origin_run_id, store, settings.user)
+    choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
+    ready = prepare_resume(checked, origin, choices, settings, step)
+    ready.until_its_end(Unheard())
+    return ended(ready.pathspec, store, settings, check=check)
