@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from metaflow_hera.graph.model import DecoratorSpec
 
+T = TypeVar("T")
+
 WRITTEN = "_mfhera_decorators"
 """The attribute of a function or a class with the decorators on it, the innermost first."""
+
+
+def write_down(target: T, spec: DecoratorSpec) -> T:
+    """Put a decorator above all that stand on *target*."""
+    setattr(target, WRITTEN, (*vars(target).get(WRITTEN, ()), spec))
+    return target
 
 
 def written_on(target: object) -> tuple[DecoratorSpec, ...]:
@@ -23,5 +31,5 @@ FLOW_WRITTEN = "_mfhera_flow_decorators"
 
 def flow_written(flow_class: type) -> tuple[tuple[type, tuple[DecoratorSpec, ...]], ...]:
     """The decorators on a flow class and on each of its bases, from itself upwards, as its launch left them."""
-    settled: tuple[tuple[type, tuple[DecoratorSpec, ...]], ...] | None = vars(flow_class).get(FLOW_WRITTEN)
+    settled: tuple[tuple[type, tuple[DecoratorSpec, ...]], ...] | None = getattr(flow_class, FLOW_WRITTEN, None)
     return tuple((base, written_on(base)) for base in flow_class.__mro__) if settled is None else settled
