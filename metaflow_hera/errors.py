@@ -4,8 +4,11 @@
 
     MetaflowHeraError               exit code 1: the user's problem, told in one sentence
     ├── UsageError                  exit code 2: a command line or a call that cannot be understood
-    │   └── ParameterError          a value that a flow's parameter cannot take
+    │   ├── ParameterError          a value that a flow's parameter cannot take
+    │   └── ConfigError             a config of a flow that has no value, or none that can be
     ├── FlowError                   a flow that breaks rules: all of them at once
+    │   ├── DefaultFailedError      a function for the default of a parameter raised something
+    │   └── DefaultTypeError        such a function gave a value of another type
     ├── SettingsError               a setting with a value that cannot be
     ├── NamingError                 a name that cannot be carried to where it has to go
     ├── ArtifactError               a value that cannot be stored or read back
@@ -20,7 +23,9 @@
     │   └── EngineError             the embedded engine does not run, or does not answer
     ├── StepError                   a task went wrong outside of the user's own code
     │   └── MergeArtifactsError     the inputs of a join disagree on artifacts, or have none of a name
+    ├── SecretError                 a secret that cannot be had, or cannot become an environment variable
     ├── RunFailedError              a run that ended, but not well
+    │   └── ProcessError            the process that Python code started for a flow ended badly; a RuntimeError
     └── NotFoundError               the Client has no object of that path
         └── WrongNamespaceError     it exists, but in another namespace
 """
@@ -51,6 +56,18 @@ class ParameterError(UsageError):
     """A value that a flow's parameter cannot take."""
 
 
+class ConfigError(UsageError):
+    """A config of a flow that has no value, or none that can be."""
+
+
+class ArgumentError(UsageError, ValueError):
+    """An argument of a call from Python that is missing, unknown or wrong; a `ValueError`, as with the peer."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a type that it cannot have; a `TypeError`, as with the peer."""
+
+
 class Problem(NamedTuple):
     """One broken rule: the sentence, and where it is if that is known.
 
@@ -76,6 +93,14 @@ class FlowError(MetaflowHeraError):
 
     def __reduce__(self) -> tuple[type[FlowError], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
+
+
+class DefaultFailedError(FlowError):
+    """A function for the default of a parameter raised something."""
+
+
+class DefaultTypeError(FlowError):
+    """A function for the default of a parameter gave a value of another type."""
 
 
 class SettingsError(MetaflowHeraError):
@@ -138,6 +163,10 @@ class MergeArtifactsError(StepError):
         super().__init__(message)
 
 
+class SecretError(MetaflowHeraError):
+    """A secret that cannot be had, or cannot become an environment variable; its text has no value of any."""
+
+
 class RunFailedError(MetaflowHeraError):
     """A run that ended, but not well; *run* is the Client's, None if there is nothing of it to see."""
 
@@ -147,6 +176,10 @@ class RunFailedError(MetaflowHeraError):
 
     def __reduce__(self) -> tuple[type[RunFailedError], tuple[str, Any]]:
         return type(self), (str(self), self.run)
+
+
+class ProcessError(RunFailedError, RuntimeError):
+    """The process that Python code started for a flow ended badly; a `RuntimeError`, as with the peer."""
 
 
 class NotFoundError(MetaflowHeraError, KeyError):
