@@ -65,6 +65,8 @@ class TaskCommand(_Command):
     store: str
     code: str = ""
     """The key of the code package in the store; empty where the code is there already."""
+    repeats: str = ""
+    """Anything if the step may come after itself: *path* is that of all its iterations, or of the one that it is at."""
     attempt: str = "0"
     """The lowest number that this attempt can have: what Argo counts starts anew with `argo retry`."""
     retries: str = "0"

@@ -19,10 +19,11 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
-from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, outputs_of_pod, warm
+from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, outputs_of_pod, pod_outcome, warm
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
+from metaflow_hera.runtime.execution import Outcome
 from metaflow_hera.runtime.watching import GRACE_SECONDS
 
 LOOK: Final = 0.5
@@ -32,6 +33,7 @@ LOOK_SOON: Final = 0.005
 """Seconds until the process of a child that has closed its pipes is gone."""
 
 INTERRUPTED: Final = "interrupted"
+NOT_STARTED: Final = "the run ended before this task started"
 
 
 class Listener(Protocol):
@@ -152,7 +154,7 @@ class _LocalRun:
         for worker in self._workers.values():
             worker.terminate(signal.SIGKILL)
             os.waitpid(worker.pid, 0)
-            worker.close()
+            worker.watched.close()
         for pid in self._leaving:
             os.waitpid(pid, 0)
 
@@ -169,7 +171,7 @@ class _LocalRun:
             command = TaskCommand.parse(pod.args)
             outputs = self._job.done.get((command.step, command.path))
             if outputs is None:
-                self._start_worker(pod, command)
+                self._start_worker(pod, self._first(command) if command.repeats else command)
             else:
                 done = PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(pod, outputs))
                 self._queue.extend(self._scheduler.ended(pod.name, done, time.time()))
@@ -210,10 +212,29 @@ class _LocalRun:
         for source in worker.watched.sources:
             self._forget(source)
         del self._workers[worker.pid]
-        outcome = worker.end(status)
+        told = worker.end(status)
+        outcome = pod_outcome(worker.pod, told)
         again = outcome.phase.is_bad and worker.pod.may_retry and not self._scheduler.is_stopping
-        self._listener.ended(worker.watched.command, outcome, again=again)
-        self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+        command = worker.watched.command
+        self._listener.ended(command, outcome, again=again)
+        following = self._next(command, told) if command.repeats else None
+        if following is None:
+            self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+        elif self._scheduler.is_stopping:
+            outcome = PodOutcome(phase=Phase.FAILED, message=NOT_STARTED)
+            self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+        else:
+            self._start_worker(worker.pod, following)
+
+    def _first(self, command: TaskCommand) -> TaskCommand:
+        from metaflow_hera.runtime.iterations import first_iteration  # few steps repeat
+
+        return first_iteration(command, self._job.store)
+
+    def _next(self, command: TaskCommand, outcome: Outcome) -> TaskCommand | None:
+        from metaflow_hera.runtime.iterations import next_iteration  # few steps repeat
+
+        return next_iteration(command, outcome)
 
     def _forget(self, source: int) -> None:
         if self._by_source.pop(source, None) is not None:
@@ -253,7 +274,7 @@ class _LocalRun:
     def _wind_up(self, now: float) -> None:
         """Start nothing more, and give what runs its time to end."""
         while self._queue:
-            outcome = PodOutcome(phase=Phase.FAILED, message="the run ended before this task started")
+            outcome = PodOutcome(phase=Phase.FAILED, message=NOT_STARTED)
             self._queue.extend(self._scheduler.ended(self._queue.popleft().name, outcome, time.time()))
         if self._kill_at is None:
             self._kill_at = now + GRACE_SECONDS

@@ -29,6 +29,7 @@ from metaflow_hera.records.task import Claim, Frame, TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.channel import ChildEnd, SupervisorEnd
 from metaflow_hera.runtime.execution import Outcome, run_attempt
+from metaflow_hera.runtime.randomness import renew_randomness
 from metaflow_hera.runtime.streams import Output, flush_output, print_to
 from metaflow_hera.runtime.watching import Watched, death_text
 from metaflow_hera.settings import Settings
@@ -57,13 +58,11 @@ class Worker:
     pod: Pod
     watched: Watched
     lines: tuple[Lines, Lines]
-    held: tuple[int, ...]
-    """Descriptors of the parent for this child, besides those of its outputs."""
     terminated: bool = False
     is_silent: bool = False
     """It can tell nothing more, so it is about to end, or has."""
 
-    def end(self, status: int | None) -> PodOutcome:
+    def end(self, status: int | None) -> Outcome:
         """What became of the task; *status* is how its process ended, as `os.waitpid` says, None if it told itself."""
         for output in self.watched.outputs:
             output.pump()
@@ -74,24 +73,19 @@ class Worker:
         for lines in self.lines:
             lines.finish()
         self.watched.store_output()
-        self.close()
-        if not outcome.ok:
-            return PodOutcome(phase=Phase.FAILED, message=outcome.message)
-        return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(self.pod, outcome.outputs))
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """All that the parent has open for it, each once."""
-        return (*self.held, *(output.source for output in self.watched.outputs))
-
-    def close(self) -> None:
-        for descriptor in self.descriptors:
-            os.close(descriptor)
+        self.watched.close()
+        return outcome
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.terminated = True
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
+
+
+def pod_outcome(pod: Pod, outcome: Outcome) -> PodOutcome:
+    if not outcome.ok:
+        return PodOutcome(phase=Phase.FAILED, message=outcome.message)
+    return PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(pod, outcome.outputs))
 
 
 def outputs_of_pod(pod: Pod, outputs: Mapping[str, str]) -> dict[str, str]:
@@ -134,7 +128,7 @@ def fork_worker(
     pid = os.fork()
     if pid == 0:
         # What the parent holds for other children must not outlive it here: their lifelines end with it.
-        for descriptor in (*of_parent, *(each for other in others for each in other.descriptors)):
+        for descriptor in (*of_parent, *(each for other in others for each in other.watched.descriptors)):
             os.close(descriptor)
         _run_child(job, command, ChildEnd(tell=tell[1], hear=answer[0], lifeline=lifeline[0]), (out[1], err[1]))
     for descriptor in of_child:
@@ -146,7 +140,7 @@ def fork_worker(
         channel=SupervisorEnd(tell[0], answer[1], lifeline[1]),
         outputs=(Output(out[0], STDOUT, lines[0].take), Output(err[0], STDERR, lines[1].take)),
     )
-    return Worker(pid=pid, pod=pod, watched=watched, lines=lines, held=(tell[0], answer[1], lifeline[1]))
+    return Worker(pid=pid, pod=pod, watched=watched, lines=lines)
 
 
 def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[int, int]) -> NoReturn:
@@ -160,6 +154,7 @@ def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[
         os.dup2(null, 0)
         print_to(*prints)
         atexit._clear()
+        renew_randomness()
         outcome = _attempt(job, command, channel)
         _finish_what_it_left()
         flush_output()

@@ -43,6 +43,7 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
         step=_literal(step.name),
         run=render(options.run),
         path=render(text(Input(PATH))) if in_foreach else "0",
+        repeats="yes" if graph.repeats(step.name) else "",
         store=_literal(options.store),
         code=_literal(options.code),
         attempt=render(text(Retries())) if strategy else "0",
@@ -67,7 +68,7 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
             requests=pod.requests,
             limits=pod.limits,
             retry=strategy,
-            deadline=_deadline(step),
+            deadline=None if graph.repeats(step.name) else _deadline(step),  # which is that of one iteration
             image_pull_policy=pod.image_pull_policy,
             image_pull_secrets=pod.image_pull_secrets,
             service_account=pod.service_account,

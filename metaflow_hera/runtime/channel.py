@@ -73,6 +73,11 @@ class SupervisorEnd:
         self._lifeline = lifeline
         self._unread = b""
 
+    @property
+    def descriptors(self) -> tuple[int, int, int]:
+        """All that is open for the child."""
+        return self.hear, self._tell, self._lifeline
+
     def listen(self) -> bool:
         """Take in what was said; False when nothing can come any more."""
         is_open = self._read()

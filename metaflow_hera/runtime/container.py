@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gc
 import json
 import sys
 import time
@@ -17,6 +18,8 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError, StepError
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.spec import FlowSpec
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
 from metaflow_hera.naming import PARAMETERS_FILE, TERMINATION_LOG, output_file
 from metaflow_hera.records import runs
@@ -26,7 +29,7 @@ from metaflow_hera.runtime.beginning import run_record
 from metaflow_hera.runtime.channel import ChildEnd
 from metaflow_hera.runtime.execution import Outcome, claim_attempt, fail, finish, outputs_of, run_attempt
 from metaflow_hera.runtime.on_demand import install_on_demand
-from metaflow_hera.runtime.supervisor import supervise
+from metaflow_hera.runtime.supervisor import Work, supervise, supervise_iterations
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 
@@ -38,7 +41,12 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
     """Run a task under a supervisor, with its files in the pod's *folder*; the exit code of the container."""
     store = open_store(command.store, settings)
     write_outputs(folder, outputs_of())
-    outcome = supervise(command, store, partial(_work, _Container(command, folder, settings, store)))
+    container = _Container(folder, settings, store)
+    work = partial(_work, container)
+    if command.repeats:
+        outcome = supervise_iterations(command, store, work, partial(_loaded_work, container, command))
+    else:
+        outcome = supervise(command, store, work)
     write_outputs(folder, outcome.outputs)
     if outcome.terminated and not outcome.ok:
         # Argo leaves the exit handler out when a workflow is terminated; if the task is tried again, the run goes on.
@@ -81,20 +89,17 @@ def read_parameters(folder: Path) -> dict[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Container:
-    """What the child of the supervisor knows."""
+    """What every task that runs in it has in common."""
 
-    command: TaskCommand
     folder: Path
     settings: Settings
     store: Store
 
 
-def _work(container: _Container, channel: ChildEnd) -> Outcome:
-    """The task, in the child of the supervisor."""
-    command, store = container.command, container.store
-    install_on_demand(container.folder / "site")
-    compat.install()
-    sys.argv[:] = [command.file]
+def _work(container: _Container, command: TaskCommand, channel: ChildEnd) -> Outcome:
+    """The task, in a child of the supervisor, from the import of the flow on."""
+    store = container.store
+    _prepare(container, command)
     claimed: Claimed | None = None
     # The start writes the record of the run before anything else; any other task is seen to run as soon as it does.
     if not (container.folder / PARAMETERS_FILE).exists():
@@ -104,8 +109,7 @@ def _work(container: _Container, channel: ChildEnd) -> Outcome:
             return finish(command, store, claimed.finished)
     try:
         parameters = read_parameters(container.folder)
-        flow_class = load_flow(command.file, command.flow)
-        graph = parse(flow_class, tuple(map(parse_decospec, command.decorators)))
+        flow_class, graph = _load(command)
     except MetaflowHeraError as error:
         if claimed is None:
             runs.begin(store, run_record(command))
@@ -120,3 +124,38 @@ def _work(container: _Container, channel: ChildEnd) -> Outcome:
         claimed=claimed,
         watcher=channel,
     )
+
+
+def _loaded_work(container: _Container, command: TaskCommand) -> Work | None:
+    """What a child does that finds the flow loaded in this process, which happens now; None if that cannot be.
+
+    A child has loaded it before, so what the import prints is known.
+    """
+    from metaflow_hera.runtime.randomness import renew_randomness  # few steps repeat
+    from metaflow_hera.runtime.streams import unseen_output  # the same
+
+    _prepare(container, command)
+    with unseen_output():
+        try:
+            flow_class, graph = _load(command)
+        except MetaflowHeraError:
+            return None
+    gc.freeze()  # or a collection in a child copies every page of this process
+
+    def work(command: TaskCommand, channel: ChildEnd) -> Outcome:
+        renew_randomness()
+        return run_attempt(command, flow_class, graph, container.store, settings=container.settings, watcher=channel)
+
+    return work
+
+
+def _prepare(container: _Container, command: TaskCommand) -> None:
+    """Make this process one in which the user's code can be imported."""
+    install_on_demand(container.folder / "site")
+    compat.install()
+    sys.argv[:] = [command.file]
+
+
+def _load(command: TaskCommand) -> tuple[type[FlowSpec], Graph]:
+    flow_class = load_flow(command.file, command.flow)
+    return flow_class, parse(flow_class, tuple(map(parse_decospec, command.decorators)))

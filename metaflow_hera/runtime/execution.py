@@ -18,7 +18,7 @@ from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, transition
 from metaflow_hera.flow.task import Inputs
 from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.graph.model import Graph, Step
-from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, pathspec
+from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, iteration_of, pathspec
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.artifacts import save_all
 from metaflow_hera.records.run import EndRecord
@@ -102,7 +102,7 @@ def run_attempt(
     started, watcher = time.time(), watcher or Unwatched()
     fixed: Mapping[str, Ref] = {}
     problem: MetaflowHeraError | None = None
-    if command.step == graph.start:
+    if command.step == graph.start and not iteration_of(command.path):
         fixed, problem = begin_run(command, flow_class, graph, store, parameters or {})
     if claimed is None:
         claimed = claim_attempt(command, store, started)

@@ -6,8 +6,8 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from metaflow_hera.errors import StoreError
 from metaflow_hera.records.logs import LogWriter
@@ -105,6 +105,19 @@ def print_to(stdout: int, stderr: int) -> None:
         os.close(descriptor)
     sys.stdout = sys.__stdout__ = _text(1)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _text(2)  # type: ignore[misc]
+
+
+@contextmanager
+def unseen_output() -> Iterator[None]:
+    """What this process prints meanwhile is lost; what keeps one of its streams prints at once later on."""
+    before = os.dup(1), os.dup(2)
+    print_to(os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY))
+    try:
+        yield
+    finally:
+        for descriptor, standard in zip(before, (1, 2), strict=True):
+            os.dup2(descriptor, standard)
+            os.close(descriptor)
 
 
 def flush_output() -> None:

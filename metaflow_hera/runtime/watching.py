@@ -71,6 +71,15 @@ class Watched:
         """Descriptors from which something may come."""
         return (self.channel.hear, *(output.source for output in self.outputs))
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that is open for it, each once."""
+        return (*self.channel.descriptors, *(output.source for output in self.outputs))
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
     def keep_up(self, source: int) -> bool:
         """Take in what came from one of the `sources`; False if nothing will come from it any more."""
         for output in self.outputs:
