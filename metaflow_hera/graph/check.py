@@ -10,7 +10,7 @@ from metaflow_hera.errors import FlowError, Problem
 from metaflow_hera.flow.decorators import STEP_DECORATORS, problems_of
 from metaflow_hera.flow.spec import RESERVED
 from metaflow_hera.graph.balance import imbalances
-from metaflow_hera.graph.model import End, Foreach, Graph, Split, Step, Switch, Unclear
+from metaflow_hera.graph.model import End, Foreach, Graph, Linear, Split, Step, Switch, Unclear
 
 Rule = Callable[[Graph], Iterator[Problem]]
 RULES: list[Rule] = []
@@ -71,7 +71,9 @@ def the_start_begins(graph: Graph) -> Iterator[Problem]:
     if start.is_join:
         yield _at(start, "is the first one, but takes inputs; write `def " + start.name + "(self):`")
     for step in graph:
-        if start.name in step.targets:
+        if start.name in step.targets and step is start:
+            yield _at(step, "is the first one, and cannot repeat itself; repeat a step after it", of_next=True)
+        elif start.name in step.targets:
             yield _at(step, f"goes to {start.name!r}, the first step, to which nothing may lead", of_next=True)
 
 
@@ -101,11 +103,10 @@ def transitions_are_clear(graph: Graph) -> Iterator[Problem]:
 
 
 @rule
-def everything_is_supported(graph: Graph) -> Iterator[Problem]:
+def what_repeats_comes_to_an_end(graph: Graph) -> Iterator[Problem]:
     for step in graph:
-        if isinstance(step.transition, Switch):
-            what = "repeats itself" if step.name in step.targets else "chooses one of several steps"
-            yield _at(step, f"{what} by a condition, which is not supported yet", of_next=True)
+        if step.targets == (step.name,) and graph.repeats(step.name) and step.name != graph.end:
+            yield _at(step, "can only repeat itself; lead one case of its condition to the step after it", of_next=True)
 
 
 @rule
@@ -129,14 +130,14 @@ def a_join_does_not_split(graph: Graph) -> Iterator[Problem]:
             yield _at(step, "takes inputs and also splits; join in one step and split in the next")
 
 
+_WAY_OUT = "only a step alone can repeat itself, by a condition, so lead one of these elsewhere"
+
+
 @rule
 def there_are_no_cycles(graph: Graph) -> Iterator[Problem]:
     for cycle in cycles(_ended(graph)):
-        step = graph[cycle[0]]
         way = " -> ".join((*cycle, cycle[0]))
-        yield _at(
-            step, f"is part of a loop, {way}; steps cannot be repeated, so lead one of these elsewhere", of_next=True
-        )
+        yield _at(graph[cycle[0]], f"is part of a loop, {way}; {_WAY_OUT}", of_next=True)
 
 
 @rule
@@ -194,6 +195,38 @@ def catch_is_not_on_a_step_whose_failure_leaves_no_way_on(graph: Graph) -> Itera
         if step.decorator("catch") and isinstance(step.transition, Foreach | Switch):
             missing = "how many tasks come next" if isinstance(step.transition, Foreach) else "which step comes next"
             yield _at(step, f"has @catch, but if it failed nobody would know {missing}; remove @catch here")
+
+
+@rule
+def gangs_are_parallel_steps(graph: Graph) -> Iterator[Problem]:
+    gangs = {step.targets[0]: step for step in graph if isinstance(step.transition, Foreach) and step.transition.gang}
+    for step in graph:
+        is_parallel = step.decorator("parallel") is not None
+        if step.name in gangs:
+            yield from _gang_problems(graph, step, f"is run by num_parallel of step {gangs[step.name].name!r}")
+        elif is_parallel:
+            example = f"self.next(self.{step.name}, num_parallel=2)"
+            yield _at(step, f"has @parallel, but no step leads to it by num_parallel; write {example}, or remove it")
+        if is_parallel and step.decorator("catch"):
+            yield _at(step, "has @catch and @parallel, but when one task fails the others cannot go on; remove @catch")
+
+
+def _gang_problems(graph: Graph, step: Step, what: str) -> Iterator[Problem]:
+    if not step.decorator("parallel"):
+        yield _at(step, f"{what}, but has no @parallel; write it above its @step")
+    match step.transition:
+        case End() | Unclear():
+            return  # told by rules of their own
+        case Linear(to) if _is_join(graph, to):
+            return
+        case _:
+            text = f"{what}, so it must go on to a join at once; write self.next(self.a), and `def a(self, inputs):`"
+            yield _at(step, text, of_next=True)
+
+
+def _is_join(graph: Graph, name: str) -> bool:
+    """Whether the step is one, or nobody knows because it is not there."""
+    return name not in graph.steps or graph[name].is_join
 
 
 def cycles(graph: Graph) -> tuple[tuple[str, ...], ...]:

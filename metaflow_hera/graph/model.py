@@ -180,7 +180,7 @@ class Graph:
         return tuple(split for split in self.scopes[step] if isinstance(self.steps[split].transition, Foreach))
 
     def repeats(self, step: str) -> bool:
-        """Whether a step may come after itself: its tasks are iterations, which one process runs one after the other."""
+        """Whether a step may come after itself: its tasks are iterations, one after the other in one process."""
         return isinstance(self.steps[step].transition, Switch) and step in self.steps[step].targets
 
     @cached_property
@@ -282,10 +282,14 @@ def _decorators_from_json(data: Iterable[Mapping[str, Any]]) -> tuple[DecoratorS
     )
 
 
+HIDDEN = "env_vars"
+"""Under this key a decorator has the values of secrets: nothing that is written down holds them."""
+
+
 def plain(value: object) -> object:
     """*value* as JSON can hold it."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): "(hidden)" if key == HIDDEN else plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):

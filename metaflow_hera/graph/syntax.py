@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
+from typing import NamedTuple
 
 from metaflow_hera.graph.model import End, Foreach, Linear, Split, Switch, Transition, Unclear
 
@@ -125,11 +126,10 @@ def _attribute(node: ast.expr, flow: str) -> str | None:
 
 def _transition(call: ast.Call, flow: str) -> Transition:
     keywords = {keyword.arg or "**": keyword.value for keyword in call.keywords}
-    if "num_parallel" in keywords:
-        return Unclear("uses num_parallel, which is not supported yet")
-    if unknown := keywords.keys() - {"foreach", "condition"}:
+    if unknown := keywords.keys() - {"foreach", "condition", "num_parallel"}:
+        names = ", ".join(sorted(unknown))
         return Unclear(
-            f"gives self.next() {', '.join(sorted(unknown))}, which it does not take; it takes foreach= or condition="
+            f"gives self.next() {names}, which it does not take; it takes foreach=, condition= or num_parallel="
         )
     if any(isinstance(argument, ast.Dict) for argument in call.args) or "condition" in keywords:
         return _switch(call, keywords, flow)
@@ -141,9 +141,11 @@ def _transition(call: ast.Call, flow: str) -> Transition:
                 f"gives self.next() {_shown(argument)}, which is not written as a step; write steps as self.a"
             )
         targets.append(target)
+    if len(keywords) > 1:
+        return Unclear("gives self.next() both foreach and num_parallel; it takes one of them")
     if "foreach" in keywords:
         return _foreach(targets, keywords["foreach"])
-    return _plain(targets)
+    return _gang(targets) if keywords else _plain(targets)
 
 
 def _plain(targets: list[str]) -> Transition:
@@ -155,41 +157,94 @@ def _plain(targets: list[str]) -> Transition:
     return Linear(targets[0]) if len(targets) == 1 else Split(tuple(targets))
 
 
+def _gang(targets: list[str]) -> Transition:
+    if len(targets) != 1:
+        return Unclear(f"has a num_parallel with {len(targets)} steps; it goes to exactly one")
+    return Foreach(targets[0], "", gang=True)
+
+
 def _foreach(targets: list[str], over: ast.expr) -> Transition:
     if len(targets) != 1:
         return Unclear(f"has a foreach with {len(targets)} steps; a foreach goes to exactly one")
-    if not (isinstance(over, ast.Constant) and isinstance(over.value, str) and over.value.isidentifier()):
+    name = _name_in_quotes(over)
+    if name is None:
         return Unclear(
             f"has a foreach over {_shown(over)}; write the name of an artifact in quotes, as foreach='items'"
         )
-    return Foreach(targets[0], over.value)
+    return Foreach(targets[0], name)
+
+
+def _name_in_quotes(node: ast.expr | None) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+        return node.value
+    return None
 
 
 def _switch(call: ast.Call, keywords: Mapping[str, ast.expr], flow: str) -> Transition:
-    condition = keywords.get("condition")
-    if len(call.args) != 1 or not isinstance(call.args[0], ast.Dict) or len(keywords) != 1 or condition is None:
+    if len(call.args) != 1 or not isinstance(call.args[0], ast.Dict) or keywords.keys() != {"condition"}:
         return Unclear(
             "has a switch that is not written as self.next({'x': self.a, 'y': self.b}, condition='artifact')"
         )
-    if not (
-        isinstance(condition, ast.Constant) and isinstance(condition.value, str) and condition.value.isidentifier()
-    ):
-        return Unclear(f"has the condition {_shown(condition)}; write the name of an artifact in quotes")
-    cases = []
+    condition = _name_in_quotes(keywords["condition"])
+    if condition is None:
+        return Unclear(f"has the condition {_shown(keywords['condition'])}; write the name of an artifact in quotes")
+    cases, values = [], []
     for key, value in zip(call.args[0].keys, call.args[0].values, strict=True):
-        target = _attribute(value, flow)
-        if not isinstance(key, ast.Constant) or key.value is None:
+        case, target = _case(key, flow), _attribute(value, flow)
+        if key is None or case is None:
             return Unclear(
-                f"has the case {'**' if key is None else _shown(key)}; write each case as a text, a number or a bool"
+                f"has the case {'**' if key is None else _shown(key)}; write each case as a text, a number, a bool, or "
+                f"a value of a config as {flow}.config.key"
             )
         if target is None:
             return Unclear(f"goes to {_shown(value)}, which is not written as a step; write steps as self.a")
-        cases.append((repr(key.value), target))
-    if len(dict(cases)) < max(len(cases), 2):
+        if case.value in values:
+            return Unclear(f"has the case {case.text} twice, as Python compares; make the cases different")
+        values.append(case.value)
+        cases.append((case.text, target))
+    if len(cases) < 2:
         return Unclear("has a switch without two different cases; write one for each value of its condition")
-    return Switch(tuple(cases), condition.value)
+    return Switch(tuple(cases), condition)
+
+
+class _Case(NamedTuple):
+    """A key of a switch: as it is shown, and what is compared."""
+
+    text: str
+    value: object
+
+
+def _case(key: ast.expr | None, flow: str) -> _Case | None:
+    """A case whose value is known, or one that is the value of a config, known when the flow runs."""
+    if isinstance(key, ast.Attribute):
+        return _Case(_text(key), ("config", _text(key))) if _is_of_config(key, flow) else None
+    number = key.operand if isinstance(key, ast.UnaryOp) and isinstance(key.op, ast.USub) else key
+    if not isinstance(number, ast.Constant):
+        return None
+    match number.value:
+        case str() | bytes() if key is number:
+            return _Case(repr(number.value), number.value)
+        case int() | float() | complex():
+            return _Case(_text(number), number.value) if key is number else _Case(f"-{_text(number)}", -number.value)
+        case _:
+            return None
+
+
+def _is_of_config(key: ast.Attribute, flow: str) -> bool:
+    """``self.config.key``, or deeper."""
+    inner = key.value
+    while isinstance(inner, ast.Attribute) and _attribute(inner, flow) is None:
+        inner = inner.value
+    return isinstance(inner, ast.Attribute)
 
 
 def _shown(node: ast.expr) -> str:
-    text = ast.unparse(node)
+    text = _text(node)
     return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _text(node: ast.expr) -> str:
+    try:
+        return ast.unparse(node)
+    except (ValueError, RecursionError):  # a number of more digits than Python writes, or what nests too deep for it
+        return "…"

@@ -11,6 +11,7 @@ from metaflow_hera.errors import FlowError
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.graph.check import check, problems
+from metaflow_hera.graph.model import Switch, Unclear
 from metaflow_hera.graph.parse import parse
 
 HEAD = """
@@ -87,7 +88,8 @@ def branches(**bodies: str) -> str:
             {"a": "self.next(self.k)"},
             [
                 "9: step 'j' joins the split of 'start', but branch 'a' does not lead to it",
-                "11: step 'k' comes after 'a' and 'j', but takes no inputs; write `def k(self, inputs):`",
+                "11: step 'k' comes after tasks of different splits: 'a' is in the split of 'start'; 'j' is in no "
+                "split; join those of each split in a step of their own first",
             ],
         ),
         (
@@ -99,7 +101,10 @@ def branches(**bodies: str) -> str:
         ),
         (
             {"j": "self.next(self.a, self.k)"},
-            ["5: step 'a' is part of a loop, a -> j -> a; steps cannot be repeated, so lead one of these elsewhere"],
+            [
+                "5: step 'a' is part of a loop, a -> j -> a; only a step alone can repeat itself, by a condition, "
+                "so lead one of these elsewhere"
+            ],
         ),
         (
             {"start": "self.next(self.a, self.b, self.k)", "j": "self.next(self.end)", "k_args": "self, inputs"},
@@ -151,9 +156,25 @@ class F(FlowSpec):
         ("self.next(self.a, foreach=self.xs)", "has a foreach over self.xs; write the name of an artifact in quotes"),
         ("self.next(self.a, foreach='not a name')", "has a foreach over 'not a name'"),
         ("self.next(self.a, foreach='x' + 'y')", "has a foreach over 'x' + 'y'"),
-        ("self.next(self.a, num_parallel=2)", "uses num_parallel, which is not supported yet"),
-        ("self.next({'x': self.a, 'y': self.b}, condition='c')", "chooses one of several steps by a condition"),
-        ("self.next({'x': self.a, 'y': self.start}, condition='c')", "repeats itself by a condition"),
+        ("self.next(self.a, self.b, num_parallel=2)", "has a num_parallel with 2 steps; it goes to exactly one"),
+        ("self.next(num_parallel=2)", "has a num_parallel with 0 steps; it goes to exactly one"),
+        ("self.next(self.a, foreach='x', num_parallel=2)", "gives self.next() both foreach and num_parallel"),
+        ("self.next({'x': self.a, 'y': self.b}, foreach='c')", "has a switch that is not written as"),
+        ("self.next({'x': self.a, 'y': self.b}, condition='c', num_parallel=2)", "has a switch that is not written as"),
+        ("self.next({'x': self.a}, self.b, condition='c')", "has a switch that is not written as"),
+        ("self.next(self.a, condition='c')", "has a switch that is not written as"),
+        ("self.next({}, condition='c')", "has a switch without two different cases"),
+        ("self.next({None: self.a, 'y': self.b}, condition='c')", "has the case None; write each case as a text"),
+        ("self.next({'x': self.a, 'y': self.start}, condition='c')", "is the first one, and cannot repeat itself"),
+        ("self.next({1: self.a, True: self.b}, condition='c')", "has the case True twice, as Python compares"),
+        ("self.next({0.0: self.a, -0: self.b}, condition='c')", "has the case -0 twice, as Python compares"),
+        ("self.next({self.c.k: self.a, self.c.k: self.b}, condition='c')", "has the case self.c.k twice"),
+        ("self.next({self.key: self.a, 'y': self.b}, condition='c')", "has the case self.key; write each case as"),
+        ("self.next({self.c['k']: self.a, 'y': self.b}, condition='c')", "has the case self.c['k']; write each case"),
+        ("self.next({c.k: self.a, 'y': self.b}, condition='c')", "has the case c.k; write each case as a text"),
+        ("self.next({f'x': self.a, 'y': self.b}, condition='c')", "has the case f'x'; write each case as a text"),
+        ("self.next({-'x': self.a, 'y': self.b}, condition='c')", "has the case -'x'; write each case as a text"),
+        ("self.next({('x',): self.a, 'y': self.b}, condition='c')", "has the case ('x',); write each case as a text"),
         ("self.next({'x': self.a, 'y': self.b})", "has a switch that is not written as"),
         ("self.next({'x': self.a, 'y': self.b}, condition=self.c)", "has the condition self.c"),
         ("self.next({x: self.a, 'y': self.b}, condition='c')", "has the case x; write each case as a text"),
@@ -172,6 +193,29 @@ def test_what_is_no_clear_transition_is_told_at_its_line(tmp_path: Path, stateme
     found = told(tmp_path, body(statement))
 
     assert any(line.startswith(f"4: step 'start' {expected}") for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("cases", "expected"),
+    [
+        ("{'x': self.a, \"y\": self.b}", [("'x'", "a"), ("'y'", "b")]),
+        ("{1: self.a, -2.5: self.b, True and 3: self.b}", None),
+        ("{1: self.a, -2.5: self.b, False: self.b}", [("1", "a"), ("-2.5", "b"), ("False", "b")]),
+        ("{self.config.fast: self.a, self.config.mode.slow: self.b}", None),
+        ("{b'x': self.a, 2j: self.b}", [("b'x'", "a"), ("2j", "b")]),
+    ],
+)
+def test_the_cases_of_a_switch_are_read(tmp_path: Path, cases: str, expected: list[tuple[str, str]] | None) -> None:
+    file = tmp_path / "switch_flow.py"
+    file.write_text(HEAD + body(f"self.next({cases}, condition='kind')"), encoding="utf-8")
+    found = parse(load_flow(file))["start"].transition
+
+    if "config" in cases:
+        assert found == Switch((("self.config.fast", "a"), ("self.config.mode.slow", "b")), "kind")
+    elif expected is None:
+        assert isinstance(found, Unclear)
+    else:
+        assert found == Switch(tuple(expected), "kind")
 
 
 @pytest.mark.parametrize(
@@ -446,3 +490,188 @@ def test_an_initialiser_that_tasks_cannot_call_is_told(tmp_path: Path) -> None:
         "flow F: its __init__ does not take use_cli; remove it, and set artifacts in the first step"
     ]
     assert told(tmp_path, CORRECT + "    def __init__(self, use_cli=True):\n        super().__init__(use_cli)\n") == []
+
+
+SWITCHES = """
+class F(FlowSpec):
+    @step
+    def start(self): {start}
+    @step
+    def a({a_args}): {a}
+    @step
+    def b({b_args}): {b}
+    @step
+    def c({c_args}): {c}
+    @step
+    def d({d_args}): {d}
+    @step
+    def end({end_args}): pass
+"""
+
+
+def steps(**bodies: str) -> str:
+    """A flow of start, a, b, c, d and end; what ``c_args`` and the like do not say has no inputs."""
+    arguments = {f"{name}_args": "self" for name in ("a", "b", "c", "d", "end")}
+    return SWITCHES.format(**{**arguments, **bodies})
+
+
+CHOOSE_AB = "self.next({'x': self.a, 'y': self.b}, condition='k')"
+JOIN = "self, inputs"
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        {"start": CHOOSE_AB, "a": "self.next(self.c)", "b": "self.next(self.c)"},
+        {"start": "self.next({'x': self.a, 'y': self.c}, condition='k')", "a": "self.next(self.b)"},
+        {"start": CHOOSE_AB, "a": "self.next({1: self.c, 2: self.d, 3: self.b}, condition='k')"},
+        {"start": "self.next(self.a, foreach='xs')", "a": "self.next({1: self.b, 2: self.c}, condition='k')"}
+        | {"c_args": JOIN},
+        {"start": "self.next(self.a, self.b)", "a": "self.next({1: self.c, 2: self.d}, condition='k')"}
+        | {"b": "self.next(self.d)", "c": "self.next(self.d)", "d_args": JOIN},
+        {"start": CHOOSE_AB, "a": "self.next(self.c, foreach='xs')", "b": "self.next(self.end)", "d_args": JOIN},
+        {"start": "self.next(self.a)", "a": "self.next({1: self.a, 2: self.b}, condition='k')"},
+        {"start": "self.next(self.a)", "a": "self.next({1: self.a, 2: self.b, 3: self.c}, condition='k')"},
+        {"start": "self.next({'x': self.a, 'y': self.a}, condition='k')"},
+    ],
+)
+def test_a_switch_that_is_whole_is_taken(tmp_path: Path, bodies: dict[str, str]) -> None:
+    usual = {"a": "self.next(self.b)", "b": "self.next(self.c)", "c": "self.next(self.d)", "d": "self.next(self.end)"}
+    found = [line for line in told(tmp_path, steps(**{**usual, **bodies})) if "cannot be reached" not in line]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        (
+            {"start": CHOOSE_AB, "a": "self.next(self.c)", "b": "self.next(self.c)", "c_args": JOIN},
+            ["9: step 'c' takes inputs, but no split is open before it; write `def c(self):`"],
+        ),
+        (
+            {"start": "self.next(self.a, self.b)", "a": "self.next(self.c)", "b": "self.next(self.c)"},
+            [
+                "9: step 'c' comes after 'a' and 'b', of which more than one runs, but takes no inputs; "
+                "write `def c(self, inputs):`"
+            ],
+        ),
+        (
+            {"start": "self.next(self.a, self.b)", "a": "self.next(self.end)", "b": "self.next(self.end)"},
+            [
+                "13: step 'end' comes after 'a' and 'b', of which more than one runs; "
+                "write a step before it that joins them"
+            ],
+        ),
+        (
+            {"start": "self.next({1: self.a, 2: self.c}, condition='k')", "a": "self.next(self.b, self.c)"}
+            | {"b": "self.next(self.d)", "d_args": JOIN},
+            [
+                "9: step 'c' comes after tasks of different splits: 'start' is in no split; "
+                "'a' is in the split of 'a'; join those of each split in a step of their own first",
+                "11: step 'd' joins tasks of different splits: 'b' is in the split of 'a'; 'c' is in no split; join",
+            ],
+        ),
+        (
+            {"start": "self.next(self.a, self.b)", "a": "self.next({1: self.c, 2: self.d}, condition='k')"}
+            | {"b": "self.next(self.c)", "c_args": JOIN},
+            [
+                "9: step 'c' joins the split of 'start', but branch 'a' can pass it by",
+                "11: step 'd' comes after tasks of different splits",
+            ],
+        ),
+        (
+            {"start": "self.next(self.a, self.c)", "a": "self.next(self.b)", "b": "self.next(self.c)", "c_args": JOIN},
+            ["9: step 'c' joins the split of 'start' that leads straight to it; write a step for that branch between"],
+        ),
+        (
+            {"start": "self.next(self.a)", "a": "self.next({1: self.a, 2: self.a}, condition='k')"},
+            ["5: step 'a' can only repeat itself; lead one case of its condition to the step after it"],
+        ),
+        (
+            {"start": "self.next(self.a)", "b": "self.next({1: self.a, 2: self.c}, condition='k')"},
+            [
+                "5: step 'a' is part of a loop, a -> b -> a; only a step alone can repeat itself, by a condition, "
+                "so lead one of these elsewhere"
+            ],
+        ),
+        (
+            {"start": "self.next(self.a, foreach='xs')", "a": "self.next({1: self.b, 2: self.end}, condition='k')"}
+            | {"b": "self.next(self.c)", "c_args": JOIN},
+            ["13: step 'end' comes after tasks of different splits: 'a' is in the foreach over 'xs' of 'start'; "],
+        ),
+        (
+            {"start": "self.next({1: self.a, 2: self.b}, condition='k')", "a": "self.next(self.c, foreach='x')"}
+            | {"b": "self.next(self.c, foreach='y')", "d_args": JOIN},
+            ["9: step 'c' comes after tasks of different splits: 'a' is in the foreach over 'x' of 'a'; 'b' is in the"],
+        ),
+    ],
+)
+def test_a_switch_that_is_not_whole_is_told(tmp_path: Path, bodies: dict[str, str], expected: list[str]) -> None:
+    usual = {"a": "self.next(self.b)", "b": "self.next(self.c)", "c": "self.next(self.d)", "d": "self.next(self.end)"}
+    found = [line for line in told(tmp_path, steps(**{**usual, **bodies})) if "cannot be reached" not in line]
+
+    assert len(found) == len(expected), found
+    assert all(line.startswith(text) for line, text in zip(found, expected, strict=True)), found
+
+
+GANG = """
+from metaflow_hera import parallel
+class F(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.a, num_parallel=self.size)
+    @parallel
+    @step
+    def a(self):
+        self.next(self.j)
+    @step
+    def j(self, inputs):
+        self.next(self.end)
+    @step
+    def end(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", []),
+        (
+            "    @parallel\n",
+            "",
+            ["7: step 'a' is run by num_parallel of step 'start', but has no @parallel; write it above its @step"],
+        ),
+        (
+            "num_parallel=self.size",
+            "foreach='xs'",
+            [
+                "8: step 'a' has @parallel, but no step leads to it by num_parallel; "
+                "write self.next(self.a, num_parallel=2), or remove it"
+            ],
+        ),
+        ("@parallel\n", "@parallel\n    @catch\n", ["9: step 'a' has @catch and @parallel, but when one task fails"]),
+        ("@parallel\n", "@parallel(2)\n", ["8: step 'a': @parallel takes no positional argument (2); it has none"]),
+        (
+            "self.next(self.j)",
+            "self.next({1: self.j, 2: self.a}, condition='k')",
+            ["9: step 'a' is run by num_parallel of step 'start', so it must go on to a join at once; write"],
+        ),
+        (
+            "        self.next(self.j)",
+            "        self.next(self.b)\n    @step\n    def b(self):\n        self.next(self.j)",
+            ["9: step 'a' is run by num_parallel of step 'start', so it must go on to a join at once; write"],
+        ),
+        (
+            "    @step\n    def start(self):",
+            "    @catch\n    @step\n    def start(self):",
+            ["5: step 'start' has @catch, but if it failed nobody would know how many tasks come next"],
+        ),
+    ],
+)
+def test_a_gang_is_a_parallel_step_and_a_join(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
+    found = told(tmp_path, GANG.replace(old, new, 1))
+
+    assert len(found) == len(expected), found
+    assert all(line.startswith(text) for line, text in zip(found, expected, strict=True)), found
