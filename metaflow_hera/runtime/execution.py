@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol
 
@@ -17,6 +17,7 @@ from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, transition
 from metaflow_hera.flow.task import Inputs
 from metaflow_hera.flow.transitions import check_transition
+from metaflow_hera.flow.written import written_on
 from metaflow_hera.graph.model import Graph, Step
 from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, iteration_of, pathspec
 from metaflow_hera.records import runs, tasks
@@ -221,7 +222,7 @@ class _Attempt:
         process, error = os.getpid(), None
         try:
             with surrounded(task), interruptible(self.step.name, limit.total_seconds if limit else 0):
-                getattr(flow, self.step.name)(*arguments)
+                _call(flow, self.step, arguments)
             check_transition(self.step, transition(flow))
         except BaseException as raised:  # noqa: BLE001  (the user's code may raise anything, and all of it is recorded)
             error = raised
@@ -285,6 +286,17 @@ class _Attempt:
             tags=frozenset(command.tags),
             parameter_names=tuple(parameters_of(self.flow_class)),
         )
+
+
+def _call(flow: FlowSpec, step: Step, arguments: Sequence[Any]) -> None:
+    """Run the user's step, within the decorators that are the user's own."""
+    specs = written_on(getattr(type(flow), step.name))
+    if all(spec.kind is None for spec in specs):
+        getattr(flow, step.name)(*arguments)
+        return
+    from metaflow_hera.runtime.wrapping import run_wrapped  # which hardly a step has
+
+    run_wrapped(flow, step, arguments, specs)
 
 
 def _end_copy(error: BaseException | None) -> NoReturn:

@@ -10,7 +10,7 @@ from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.records.task import Failure
 from metaflow_hera.records.values import type_name
 
-_RUNNERS = frozenset({"metaflow_hera.runtime.execution"})
+_RUNNERS = frozenset({"metaflow_hera.runtime.execution", "metaflow_hera.runtime.wrapping"})
 # functools is between two of ours.
 _NOT_OF_THE_USER = ("metaflow_hera.", "functools")
 
