@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from metaflow_hera.errors import ManifestError, NamingError
-from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, OutputIs, StatusIsNot, Succeeded
+from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, Never, OutputIs, StatusIsNot, Succeeded
 
 
 def render_depends(depends: Depends) -> str:
@@ -65,6 +65,7 @@ def _parse_operand(tokens: list[str], rendered: str) -> Depends:
     return Succeeded(operand.removesuffix(".Succeeded"))
 
 
+_NEVER = "false"
 _OUTPUT_IS = re.compile(r"\{\{=tasks\['([-\w]+)'\]\.outputs\.parameters\['([-\w]+)'\] == '([^'\\{}]*)'\}\}")
 _STATUS_IS_NOT = re.compile(r"\{\{=workflow\.status != '(\w+)'\}\}")
 
@@ -76,6 +77,8 @@ def render_when(condition: Condition) -> str:
     "{{=tasks['s'].outputs.parameters['next'] == 'b'}}"
     """
     match condition:
+        case Never():
+            return _NEVER
         case OutputIs(task, parameter, value):
             rendered = f"{{{{=tasks['{task}'].outputs.parameters['{parameter}'] == '{value}'}}}}"
         case StatusIsNot(status):
@@ -91,6 +94,8 @@ def parse_when(rendered: str) -> Condition:
     >>> parse_when("{{=workflow.status != 'Succeeded'}}")
     StatusIsNot(status='Succeeded')
     """
+    if rendered == _NEVER:
+        return Never()
     if match := _OUTPUT_IS.fullmatch(rendered):
         return OutputIs(match[1], match[2], match[3])
     if match := _STATUS_IS_NOT.fullmatch(rendered):

@@ -18,6 +18,7 @@ from metaflow_hera.plan.text import (
     Condition,
     Input,
     Item,
+    Never,
     OutputIs,
     Reference,
     Retries,
@@ -88,6 +89,8 @@ class Scope:
                 return self.output(task, parameter) == value
             case StatusIsNot(status):
                 return about.status != status
+            case Never():
+                return False
 
 
 @dataclass(slots=True, eq=False)

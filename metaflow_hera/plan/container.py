@@ -18,11 +18,11 @@ from metaflow_hera.naming import (
     Annotations,
     output_file,
 )
-from metaflow_hera.plan.dag import chooses
 from metaflow_hera.plan.names import PATH, Names
 from metaflow_hera.plan.options import CompileOptions
 from metaflow_hera.plan.pod import pod_of
 from metaflow_hera.plan.records import Claim, Container, EmptyDir, Retry
+from metaflow_hera.plan.switches import chooses
 from metaflow_hera.plan.text import Input, Retries, Text, WorkflowStatus, parse, render, text
 
 POD_VOLUME = EmptyDir(name="pod", path=POD_DIR)

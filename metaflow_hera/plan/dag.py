@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from metaflow_hera.errors import FlowError, Problem
-from metaflow_hera.graph.model import Foreach, Graph, Step, Switch
+from metaflow_hera.graph.model import Foreach, Graph, Step
 from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT
 from metaflow_hera.plan.names import PATH, Names
-from metaflow_hera.plan.records import Container, Dag, Task, Template
-from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Input, Item, OutputIs, Succeeded, TaskOutput, Text, text
+from metaflow_hera.plan.records import Container, Dag, Steps, Task, Template
+from metaflow_hera.plan.switches import chooses
+from metaflow_hera.plan.text import (
+    AllOf,
+    AnyOf,
+    Depends,
+    Input,
+    Item,
+    Never,
+    OutputIs,
+    Succeeded,
+    TaskOutput,
+    Text,
+    text,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +39,9 @@ class DagCompiler:
         steps = self._body(())
         yield Dag(name=self.names.entry, tasks=tuple(self._tasks(steps, in_foreach=False)))
         yield from self._below(steps)
+        if self.names.shortcuts:
+            skipped = Task(name="nothing", template=self.names.exit, when=Never())
+            yield Steps(name=self.names.shortcut, task=skipped)
 
     def _body(self, foreaches: tuple[str, ...]) -> tuple[Step, ...]:
         """The steps with exactly these foreaches around them."""
@@ -53,7 +68,7 @@ class DagCompiler:
             name=self.names.fans[split.name],
             inputs=(PATH, SPLITS_OUTPUT) if around else (SPLITS_OUTPUT,),
             tasks=(fan_out,),
-            parallelism=self.max_workers,
+            parallelism=None if isinstance(split.transition, Foreach) and split.transition.gang else self.max_workers,
         )
         if len(body) > 1:
             yield Dag(name=item, inputs=(PATH,), tasks=tuple(self._tasks(body, in_foreach=True)))
@@ -66,10 +81,22 @@ class DagCompiler:
             yield Task(
                 name=name, template=name, depends=self._depends(step), when=self._chosen_by_switch(step), arguments=path
             )
+            yield from self._ways(step)
             if isinstance(step.transition, Foreach):
                 fan = self.names.fans[step.name]
                 splits = text(TaskOutput(name, SPLITS_OUTPUT))
                 yield Task(name=fan, template=fan, depends=Succeeded(name), arguments=(*path, (SPLITS_OUTPUT, splits)))
+
+    def _ways(self, step: Step) -> Iterator[Task]:
+        """Tasks without a pod, each of which succeeds if the switch leads straight to a step that others lead to."""
+        for target in step.targets:
+            if way := self.names.shortcuts.get((step.name, target)):
+                yield Task(
+                    name=way,
+                    template=self.names.shortcut,
+                    depends=Succeeded(self.names.steps[step.name]),
+                    when=self._chose(step, target),
+                )
 
     def _depends(self, step: Step) -> Depends | None:
         parents = self.graph.parents[step.name]
@@ -77,13 +104,10 @@ class DagCompiler:
             split = self.graph[self.graph.split_of(step.name)]
             if isinstance(split.transition, Foreach):
                 return Succeeded(self.names.fans[split.name])
-            self._refuse_shortcuts(step)
-            return _all(tuple(self._any(branch) for branch in self._branches(split, step)))
+            return _all(tuple(self._any(branch, step) for branch in self._branches(split, step)))
         if not parents or isinstance(self.graph[parents[0]].transition, Foreach):
             return None
-        if len(parents) > 1:
-            self._refuse_shortcuts(step)
-        return self._any(parents)
+        return self._any(parents, step)
 
     def _branches(self, split: Step, join: Step) -> Iterator[tuple[str, ...]]:
         """The parents of a static join, those of each branch together: a switch may have ended one in several steps."""
@@ -94,36 +118,21 @@ class DagCompiler:
                     inside.update(following for following in self.graph[name].targets if following != join.name)
             yield tuple(parent for parent in self.graph.parents[join.name] if parent in inside)
 
-    def _any(self, steps: tuple[str, ...]) -> Depends:
-        succeeded = tuple(Succeeded(self.names.steps[name]) for name in steps)
+    def _any(self, parents: tuple[str, ...], step: Step) -> Depends:
+        """After the one of *parents* that runs and leads to *step*."""
+        ways = ((parent, step.name) for parent in parents)
+        succeeded = tuple(Succeeded(self.names.shortcuts.get(way, self.names.steps[way[0]])) for way in ways)
         return succeeded[0] if len(succeeded) == 1 else AnyOf(succeeded)
 
     def _chosen_by_switch(self, step: Step) -> OutputIs | None:
         parents = self.graph.parents[step.name]
-        if len(parents) == 1 and chooses(self.graph[parents[0]]):
-            return OutputIs(self.names.steps[parents[0]], NEXT_OUTPUT, step.name)
+        if len(parents) == 1 and not step.is_join and chooses(self.graph[parents[0]]):
+            return self._chose(self.graph[parents[0]], step.name)
         return None
 
-    def _refuse_shortcuts(self, step: Step) -> None:
-        shortcuts = [name for name in self.graph.parents[step.name] if chooses(self.graph[name])]
-        if shortcuts:
-            raise FlowError(
-                [
-                    Problem(
-                        f"step {name!r} can go straight to {step.name!r}, where its other branches meet, which "
-                        "cannot be deployed yet: put an empty step in between",
-                        file=self.graph.file,
-                        line=self.graph[name].line,
-                    )
-                    for name in shortcuts
-                ]
-            )
+    def _chose(self, switch: Step, target: str) -> OutputIs:
+        return OutputIs(self.names.steps[switch.name], NEXT_OUTPUT, target)
 
 
 def _all(of: tuple[Depends, ...]) -> Depends:
     return of[0] if len(of) == 1 else AllOf(of)
-
-
-def chooses(step: Step) -> bool:
-    """Whether the step's record decides which step comes next; going back to itself is no choice of Argo's."""
-    return isinstance(step.transition, Switch) and len([name for name in step.targets if name != step.name]) > 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from metaflow_hera.graph.model import Foreach, Graph
-from metaflow_hera.naming import free_name, template_names
+from metaflow_hera.naming import STEP_NAME_LIMIT, free_name, template_names
+from metaflow_hera.plan.switches import shortcuts
 
 PATH = "path"
 """The input of every template that lies in a foreach: the index path."""
@@ -22,6 +23,10 @@ class Names:
     """For each foreach split, the wrapper that fans out."""
     items: Mapping[str, str]
     """For each foreach split, the DAG that is the body of one item, where that is more than one step."""
+    shortcuts: Mapping[tuple[str, str], str]
+    """For each way of a switch that leads past the heads of its branches, the task that stands for it."""
+    shortcut: str
+    """The template of these tasks, which does nothing."""
     entry: str
     exit: str
     on_exit: str
@@ -40,7 +45,14 @@ class Names:
             steps=steps,
             fans={name: free(f"foreach-{steps[name]}") for name in foreaches},
             items={name: free(f"item-{steps[name]}") for name in foreaches},
+            shortcuts={way: free(_between(*(steps[name] for name in way))) for way in shortcuts(graph)},
+            shortcut=free("shortcut"),
             entry=free("flow"),
             exit=free("exit"),
             on_exit=free("on-exit"),
         )
+
+
+def _between(step: str, target: str) -> str:
+    """Cut to what fits, and made unique after that."""
+    return f"{step}-to-{target}"[:STEP_NAME_LIMIT].rstrip("-")

@@ -180,4 +180,9 @@ class StatusIsNot:
     status: str
 
 
-Condition = OutputIs | StatusIsNot
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Of a task that is there to be skipped."""
+
+
+Condition = OutputIs | StatusIsNot | Never
