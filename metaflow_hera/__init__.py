@@ -13,6 +13,9 @@ TYPE_CHECKING = False  # what type checkers take for True; `typing` itself is no
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from metaflow_hera.api.deployer import Deployer
+    from metaflow_hera.api.notebook import NBDeployer, NBRunner
+    from metaflow_hera.api.runner import Runner
     from metaflow_hera.client import (
         DataArtifact,
         Flow,
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
         get_namespace,
         namespace,
     )
-    from metaflow_hera.deploy import deploy, run, to_workflow_template
+    from metaflow_hera.deploy import DeployedFlow, deploy, run, to_workflow_template
     from metaflow_hera.deploy.resume import resume
     from metaflow_hera.flow.current import current
     from metaflow_hera.flow.decorators import (
@@ -37,13 +40,22 @@ if TYPE_CHECKING:
         schedule,
         timeout,
     )
+    from metaflow_hera.flow.exit_hooks import exit_hook
     from metaflow_hera.flow.parameters import JSONType, Parameter
+    from metaflow_hera.flow.project import project
+    from metaflow_hera.flow.secrets import secrets
     from metaflow_hera.flow.spec import FlowSpec
     from metaflow_hera.flow.steps import step
+    from metaflow_hera.flow.triggers import namespaced_event_name, trigger, trigger_on_finish
+    from metaflow_hera.flow.unsupported import batch, conda, conda_base, pypi, pypi_base
+    from metaflow_hera.vaults import get_secret
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "api.deployer": ("Deployer",),
+    "api.notebook": ("NBDeployer", "NBRunner"),
+    "api.runner": ("Runner",),
     "client": (
         "DataArtifact",
         "Flow",
@@ -55,52 +67,70 @@ _HOMES = {
         "get_namespace",
         "namespace",
     ),
-    "deploy": ("deploy", "run", "to_workflow_template"),
+    "deploy": ("DeployedFlow", "deploy", "run", "to_workflow_template"),
     "deploy.resume": ("resume",),
     "flow.current": ("current",),
     "flow.decorators": ("catch", "environment", "kubernetes", "parallel", "resources", "retry", "schedule", "timeout"),
+    "flow.exit_hooks": ("exit_hook",),
     "flow.parameters": ("JSONType", "Parameter"),
+    "flow.project": ("project",),
+    "flow.secrets": ("secrets",),
     "flow.spec": ("FlowSpec",),
     "flow.steps": ("step",),
+    "flow.triggers": ("namespaced_event_name", "trigger", "trigger_on_finish"),
+    "flow.unsupported": ("batch", "conda", "conda_base", "pypi", "pypi_base"),
+    "vaults": ("get_secret",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-_NOT_YET = frozenset(
-    (
-        *("Config", "Deployer", "IncludeFile", "NBDeployer", "NBRunner", "Runner", "S3", "batch", "card", "conda"),
-        *("conda_base", "project", "pypi", "pypi_base", "secrets", "trigger", "trigger_on_finish"),
-    )
-)
+_NOT_YET = frozenset((*("Config", "IncludeFile", "S3", "card"),))
 """Names of the peer's that we have nothing for."""
 
 __all__ = [
     "DataArtifact",
+    "DeployedFlow",
+    "Deployer",
     "Flow",
     "FlowSpec",
     "JSONType",
     "Metaflow",
+    "NBDeployer",
+    "NBRunner",
     "Parameter",
     "Run",
+    "Runner",
     "Step",
     "Task",
     "__version__",
+    "batch",
     "catch",
+    "conda",
+    "conda_base",
     "current",
     "default_namespace",
     "deploy",
     "environment",
+    "exit_hook",
     "get_namespace",
+    "get_secret",
     "kubernetes",
     "namespace",
+    "namespaced_event_name",
     "parallel",
+    "project",
+    "pypi",
+    "pypi_base",
     "resources",
     "resume",
     "retry",
     "run",
     "schedule",
+    "secrets",
     "step",
     "timeout",
     "to_workflow_template",
+    "trigger",
+    "trigger_on_finish",
 ]
 
 

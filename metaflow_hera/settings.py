@@ -57,6 +57,13 @@ class Settings:
     package_suffixes: str = _setting(
         "what the code package holds besides .py, comma-separated", peer="METAFLOW_DEFAULT_PACKAGE_SUFFIXES"
     )
+    secrets_backend: str = _setting(
+        "where a secret of @secrets is kept that does not say it", peer="METAFLOW_DEFAULT_SECRETS_BACKEND_TYPE"
+    )
+    secrets_role: str = _setting("whom to be to read secrets", peer="METAFLOW_DEFAULT_SECRETS_ROLE")
+    namespaced_events_prefix: str = _setting(
+        "what names of namespaced_event_name() begin with, by default mfns", peer="METAFLOW_NAMESPACED_EVENTS_PREFIX"
+    )
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """For each setting, where its value came from."""
@@ -118,6 +125,16 @@ def variable(name: str) -> str:
     'MFHERA_DATA_DIR'
     """
     return f"MFHERA_{name.upper()}"
+
+
+def from_environment(name: str) -> tuple[str, str] | None:
+    """What ``MFHERA_<name>``, or else the peer's ``METAFLOW_<name>``, is set to, after that variable; empty is not set.
+
+    For what is no setting but stands for an option of one flow: a parameter, a config.
+    """
+    return next(
+        ((full, os.environ[full]) for full in (f"MFHERA_{name}", f"METAFLOW_{name}") if os.environ.get(full)), None
+    )
 
 
 def pod_directory(default: str) -> Path:

@@ -32,10 +32,12 @@ class Decorator:
     defaults: ClassVar[Mapping[str, object]]
     repeats: ClassVar[bool] = False
     """Whether several may stand on one step or class."""
+    is_supported: ClassVar[bool] = True
+    """Whether it is worth to be named to somebody who looks for a decorator."""
 
     def __init_subclass__(cls) -> None:
-        cls.name = cls.__name__
         cls.defaults = {attribute: vars(cls)[attribute] for attribute in cls.__annotations__}
+        cls.name = cls.__name__
 
     def __new__(cls, *target: Any, **attributes: Any) -> Any:
         if not target:
@@ -51,7 +53,7 @@ class Decorator:
             vars(self).update({**self.defaults, **given})
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"@{self.name} cannot be changed once it is written")
+        raise AttributeError(f"@{type(self).name} cannot be changed once it is written")
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
@@ -60,7 +62,7 @@ class Decorator:
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.spec.attributes.items())
-        return f"{self.name}({given})"
+        return f"{type(self).name}({given})"
 
     def __call__(self, target: T) -> T:
         """Write this decorator down on *target*."""
@@ -72,10 +74,14 @@ class Decorator:
     def spec(self) -> DecoratorSpec:
         """The name and the attributes that are not at their defaults."""
         given = {name: value for name, value in vars(self).items() if value != self.defaults[name]}
-        return DecoratorSpec(name=self.name, attributes=given)
+        return DecoratorSpec(name=type(self).name, attributes=given)
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the values of the attributes, as ends of a sentence that begins with the decorator."""
+        return iter(())
+
+    def problems_in(self, flow_class: type) -> Iterator[str]:
+        """What is wrong with it on that very flow, if nothing is wrong with it by itself."""
         return iter(())
 
 
@@ -277,9 +283,18 @@ class Kinds(Mapping[str, type[K]]):
 
 
 STEP_DECORATORS: Mapping[str, type[StepDecorator]] = Kinds(
-    catch, environment, kubernetes, parallel, resources, retry, timeout
+    *(catch, environment, kubernetes, parallel, resources, retry, timeout),
+    card="cards",
+    secrets="secrets",
+    **dict.fromkeys(("batch", "conda", "pypi"), "unsupported"),
 )
-FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = Kinds(schedule)
+FLOW_DECORATORS: Mapping[str, type[FlowDecorator]] = Kinds(
+    schedule,
+    project="project",
+    exit_hook="exit_hooks",
+    **dict.fromkeys(("trigger", "trigger_on_finish"), "triggers"),
+    **dict.fromkeys(("conda_base", "pypi_base"), "unsupported"),
+)
 
 
 def decorator_of(step: Step, kind: type[D]) -> D | None:
@@ -300,7 +315,9 @@ def flow_decorators(flow_class: type) -> tuple[FlowDecorator, ...]:
     return tuple(found.values())
 
 
-def problems_of(spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]]) -> Iterator[str]:
+def problems_of(
+    spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]], flow_class: type | None = None
+) -> Iterator[str]:
     """What is wrong with a decorator as written, each a whole clause that begins with its name."""
     kind = kinds[spec.name]
     known = kind.defaults
@@ -311,4 +328,7 @@ def problems_of(spec: DecoratorSpec, kinds: Mapping[str, type[Decorator]]) -> It
         yield f"@{spec.name} {found}; {takes}"
     if not unknown:
         decorator: Decorator = kind(**spec.attributes)
-        yield from (f"@{spec.name}: {text}" for text in decorator.problems())
+        wrong = [*decorator.problems()]
+        if flow_class is not None and not wrong:
+            wrong = [*decorator.problems_in(flow_class)]
+        yield from (f"@{spec.name}: {text}" for text in wrong)

@@ -24,7 +24,8 @@ def parse_decospec(text: str) -> StepDecorator:
     name, _, rest = text.partition(":")
     kind = STEP_DECORATORS.get(name.strip())
     if kind is None:
-        raise UsageError(f"--with {text}: there is no step decorator {name!r}; there are {', '.join(STEP_DECORATORS)}")
+        known = ", ".join(name for name in STEP_DECORATORS if STEP_DECORATORS[name].is_supported)
+        raise UsageError(f"--with {text}: there is no step decorator {name!r}; there are {known}")
     attributes = _attributes(text, rest)
     if problems := list(problems_of(DecoratorSpec(name=kind.name, attributes=attributes), STEP_DECORATORS)):
         raise UsageError("\n".join(f"--with {text}: {problem}" for problem in problems))

@@ -18,7 +18,7 @@ from metaflow_hera.flow.spec import RESERVED
 from metaflow_hera.flow.steps import BELOW, original, steps_of, unmarked_methods
 from metaflow_hera.flow.written import flow_written, written_on
 from metaflow_hera.graph.model import DecoratorSpec, Graph, Step
-from metaflow_hera.graph.syntax import StepSyntax, read_steps
+from metaflow_hera.graph.syntax import StepSyntax, decorator_line, read_steps
 
 
 def parse(flow_class: type, decorators: Sequence[StepDecorator] = ()) -> Graph:
@@ -71,6 +71,7 @@ def _defects(
 ) -> Iterator[Problem]:
     file = file_of(flow_class)
     yield from (Problem(f"flow {flow_class.__name__}: {text}", file) for text in _flow_defects(flow_class))
+    yield from _decorator_defects(flow_class)
     yield from (
         Problem(f"flow {flow_class.__name__}: {text}", file)
         for text in (*_roles(methods, "start", "is_start"), *_roles(methods, "end", "is_end"))
@@ -93,18 +94,27 @@ def _flow_defects(flow_class: type) -> Iterator[str]:
     initialiser = next(vars(base)["__init__"] for base in flow_class.__mro__ if "__init__" in vars(base))
     if isinstance(initialiser, FunctionType) and not _takes(initialiser, "use_cli"):
         yield "its __init__ does not take use_cli; remove it, and set artifacts in the first step"
+
+
+def _decorator_defects(flow_class: type) -> Iterator[Problem]:
+    """What is wrong with the decorators of the flow itself, each at its line."""
     for base, written in flow_written(flow_class):
-        for spec in written:
-            if spec.name in FLOW_DECORATORS:
-                yield from problems_of(spec, FLOW_DECORATORS)
-            else:
-                yield f"@{spec.name} is for steps; write it above the @step of each, or use --with {spec.name}"
         names = [spec.name for spec in written]
-        yield from (
-            f"@{name} is on {base.__name__} more than once"
-            for name in sorted({n for n in names if names.count(n) > 1})
-            if name in FLOW_DECORATORS and not FLOW_DECORATORS[name].repeats
-        )
+        for number, spec in enumerate(written):
+            before = names[:number].count(spec.name)
+            for text in _flow_decorator_defects(flow_class, base, spec, before):
+                file = file_of(base)
+                line = decorator_line(text_of(file), base.__qualname__, spec.name, before) if file else None
+                yield Problem(f"flow {flow_class.__name__}: {text}", file, line)
+
+
+def _flow_decorator_defects(flow_class: type, base: type, spec: DecoratorSpec, before: int) -> Iterator[str]:
+    if spec.name not in FLOW_DECORATORS:
+        yield f"@{spec.name} is for steps; write it above the @step of each, or use --with {spec.name}"
+        return
+    yield from problems_of(spec, FLOW_DECORATORS, flow_class)
+    if before == 1 and not FLOW_DECORATORS[spec.name].repeats:
+        yield f"@{spec.name} is on {base.__name__} more than once"
 
 
 def _takes(function: FunctionType, argument: str) -> bool:

@@ -39,6 +39,20 @@ def read_steps(functions: Mapping[str, FunctionType], text_of: TextOf) -> dict[s
     return found
 
 
+def decorator_line(text: str, class_name: str, name: str, number: int) -> int | None:
+    """Where the *number*-th decorator of that name stands on a class, from 0; without one to be found, the class."""
+    body: list[ast.stmt] = getattr(_tree(text), "body", [])
+    found: ast.ClassDef | None = None
+    for part in class_name.split("."):
+        found = next((node for node in body if isinstance(node, ast.ClassDef) and node.name == part), None)
+        body = found.body if found else []
+    if found is None:
+        return None
+    called = [node.func if isinstance(node, ast.Call) else node for node in found.decorator_list]
+    lines = [node.lineno for node in called if name in (getattr(node, "id", ""), getattr(node, "attr", ""))]
+    return lines[number] if number < len(lines) else found.lineno
+
+
 def _tree(text: str) -> ast.Module | None:
     try:
         return ast.parse(text) if text.strip() else None

@@ -10,19 +10,25 @@ from pathlib import Path
 from types import CodeType
 
 import metaflow_hera
+from metaflow_hera.flow.launch import LAUNCH_FILE
 from metaflow_hera.package.archive import Member
 
 OWN_FOLDER = ".mfhera"
 """A hidden folder, which the user's files never are."""
+
+LAUNCH = f"{OWN_FOLDER}/{LAUNCH_FILE}"
+"""What the flow was launched with, if anything: `flow.launch.Launch`."""
 
 FILES = f"{OWN_FOLDER}/files"
 """The list of the user's files, each with its mode: ``644 lib/model.py``."""
 
 _SHIPPED = {
     "__init__.py",
+    "cards",
     "client",
     "command.py",
     "compat.py",
+    "datatools",
     "drawing",
     "errors.py",
     "flow",
@@ -33,6 +39,7 @@ _SHIPPED = {
     "runtime",
     "settings.py",
     "store",
+    "vaults",
 }
 # Up to this version of the format, equal code gives equal bytes, whatever else the process has in memory.
 _MARSHAL_VERSION = 2

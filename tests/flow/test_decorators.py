@@ -154,7 +154,7 @@ def test_a_decorator_can_be_written_as_text(text: str, expected: object) -> None
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "--with : there is no step decorator ''; there are catch, environment,"),
+        ("", "--with : there is no step decorator ''; there are "),
         ("retries", "--with retries: there is no step decorator 'retries'"),
         ("schedule", "--with schedule: there is no step decorator 'schedule'"),
         ("retry:4", "--with retry:4: expected attribute=value at '4'"),

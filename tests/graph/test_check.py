@@ -354,9 +354,9 @@ def test_decorators_at_wrong_places_are_told(tmp_path: Path) -> None:
     found = told(tmp_path, source)
 
     assert found == [
-        "flow F: @retry is for steps; write it above the @step of each, or use --with retry",
-        "flow F: @schedule: cron must be a text, not 1",
-        "flow F: @schedule: timezone 'Nowhere' is not in the IANA database; write for example 'Europe/Berlin'",
+        "1: flow F: @retry is for steps; write it above the @step of each, or use --with retry",
+        "2: flow F: @schedule: cron must be a text, not 1",
+        "2: flow F: @schedule: timezone 'Nowhere' is not in the IANA database; write for example 'Europe/Berlin'",
         "8: step 'start' has @timeout below @step; write @step right above the def, and all other decorators above it",
         "8: step 'start' has @retry 2 times; keep one",
         "12: step 'work' has @schedule, which is for flows; write it above the class",
