@@ -86,10 +86,13 @@ def attempts(store: Store, keys: RunKeys, step: str, path: str) -> list[tuple[in
     return [attempt for attempt in found if attempt is not None]
 
 
-def paths(store: Store, keys: RunKeys, step: str) -> list[str]:
-    """The tasks of a step that began, by their index paths, in the order of their numbers."""
+def paths(store: Store, keys: RunKeys, step: str, within: str = "") -> list[str]:
+    """The tasks of a step that began, by their index paths, in the order of their numbers.
+
+    With *within*, those alone whose paths begin with it.
+    """
     prefix = keys.step_prefix(step)
-    listed = (key.removeprefix(prefix).removesuffix("/") for key in store.keys(prefix, deep=False))
+    listed = (key.removeprefix(prefix).removesuffix("/") for key in store.keys(prefix + within, deep=False))
     return sorted(listed, key=path_order)
 
 
