@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from types import FunctionType
 from typing import Any
@@ -12,49 +12,14 @@ from metaflow_hera.flow.config_value import wrapped
 from metaflow_hera.flow.configs import SettledConfig, configs_of
 from metaflow_hera.flow.constants import Constant, constants_of
 from metaflow_hera.flow.delayed import Names, resolved
+from metaflow_hera.flow.derived import derived, with_decorators
 from metaflow_hera.flow.launch import Launch, holds_open
 from metaflow_hera.flow.parameters import Parameter, parameters_of
 from metaflow_hera.flow.source import file_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.flow.steps import original, steps_of
-from metaflow_hera.flow.written import FLOW_WRITTEN, WRITTEN, flow_written, written_on
+from metaflow_hera.flow.written import FLOW_WRITTEN, flow_written, written_on
 from metaflow_hera.graph.model import DecoratorSpec
-
-
-class Settled:
-    """A base of every class that `derived` makes.
-
-    It keeps what the user's classes do at their definition, in ``__init_subclass__``, from being done once more.
-    """
-
-    __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        pass
-
-
-def derived(flow_class: type[FlowSpec], changed: Mapping[str, object]) -> type[FlowSpec]:
-    """A class that is like *flow_class* and named like it, but for the attributes that are *changed*."""
-    namespace: dict[str, Any] = {
-        "__doc__": flow_class.__doc__,
-        "__module__": flow_class.__module__,
-        "__qualname__": flow_class.__qualname__,
-        **changed,
-    }
-    bases = (flow_class,) if issubclass(flow_class, Settled) else (Settled, flow_class)
-    kind: Any = type(flow_class)
-    made: type[FlowSpec] = kind(flow_class.__name__, bases, namespace)
-    return made
-
-
-def with_decorators(step: FunctionType, specs: tuple[DecoratorSpec, ...]) -> FunctionType:
-    """A copy of a step with other decorators, *specs* from the top of the source downwards."""
-    copy = FunctionType(step.__code__, step.__globals__, step.__name__, step.__defaults__, step.__closure__)
-    copy.__kwdefaults__, copy.__annotations__ = step.__kwdefaults__, step.__annotations__
-    copy.__qualname__, copy.__doc__, copy.__module__ = step.__qualname__, step.__doc__, step.__module__
-    vars(copy).update(vars(step))
-    setattr(copy, WRITTEN, specs[::-1])
-    return copy
 
 
 def config_names(flow_class: type[FlowSpec], launch: Launch) -> Names:
