@@ -242,6 +242,11 @@ class AttemptKeys:
     def record(self) -> str:
         return self.prefix + TASK_RECORD
 
+    @property
+    def cards(self) -> str:
+        """What the keys of its cards begin with."""
+        return self.prefix + "cards/"
+
     def log(self, stream: str, segment: int) -> str:
         """A piece of what the task printed; *stream* is ``stdout`` or ``stderr``, segments count from 0."""
         return f"{self.prefix}{stream}.{segment:06d}"

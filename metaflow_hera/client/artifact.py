@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 class DataArtifact(OfRun[ClientObject[Any]], depth=5):
     """A value that a task left, or handed on."""
 
+    _task: Task | None = None
+    """The object that it was taken from, which has read its record already."""
+
     @property
     def parent(self) -> Task:
-        return cast("Task", self._parent)
+        return self._task or cast("Task", self._parent)
 
     @property
     def data(self) -> object:

@@ -14,6 +14,7 @@ from metaflow_hera.naming import AttemptKeys
 from metaflow_hera.records import logs, tasks
 from metaflow_hera.records.task import Claim, Failure, TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref
+from metaflow_hera.store import Store
 
 if TYPE_CHECKING:
     from metaflow_hera.client.step import Step
@@ -25,7 +26,14 @@ class Task(OfRun[DataArtifact], depth=4):
     With *attempt*, that one; else the one that counts: the first that succeeded, or the last.
     """
 
-    _settled: tuple[int, TaskRecord] | None = None
+    _settled: tuple[int, TaskRecord | None] | None = None
+
+    @classmethod
+    def _known(cls, store: Store, parts: tuple[str, ...], attempt: int, record: TaskRecord | None) -> Task:
+        """An attempt of which the caller knows all that there is to be read."""
+        task = cls._at(store, parts, attempt)
+        task._settled = attempt, record
+        return task
 
     @property
     def parent(self) -> Step:
@@ -175,6 +183,11 @@ class Task(OfRun[DataArtifact], depth=4):
             there = ", ".join(str(attempt._attempt) for attempt in self.attempts)
             raise NotFoundError(f"there is no {self!r}: its attempts are {there or 'none'}")
         return number, record
+
+    def _child(self, id: str) -> DataArtifact:
+        child = super()._child(id)
+        child._task = self
+        return child
 
     def _check_exists(self) -> None:
         self.parent._check_exists()

@@ -56,11 +56,17 @@ class _Paper:
 
     @property
     def size(self) -> tuple[float, float]:
-        right = max(
-            (self.at(step)[0] + width / 2 + self._beside(step) for step, width in self.widths.items()), default=0.0
-        )
+        sides = [self.at(step)[0] + width / 2 + self._beside(step) for step, width in self.widths.items()]
+        right = max([*sides, *self._label_ends()], default=0.0)
         bottom = max((self.at(step)[1] for step in self.widths), default=0.0) + HEIGHT / 2
         return max(right, MARGIN + len(self.graph.flow) * 9.2) + MARGIN, bottom + MARGIN
+
+    def _label_ends(self) -> Iterator[float]:
+        """The right end of what is written beside each edge."""
+        for (step, target), path in self.layout.paths.items():
+            text, (x, to) = _edge_text(self.graph[step], target), (self.at(node)[0] for node in path[:2])
+            if text and to >= x:
+                yield (x + to) / 2 + 7 + len(text) * SMALL_CHARACTER
 
     def _beside(self, step: str) -> float:
         """The room for what is drawn to the right of a step: its loop with its label, or the edge of a stack."""

@@ -202,8 +202,12 @@ class _Attempt:
         except MetaflowHeraError as problem:
             return self.failed(problem)
         catching = Catching.of(self.step, self.command)
-        error = catching.instead or self._run_step(flow, arguments, self._surrounded(flow, scopes))
-        return self._saved(flow, scopes, catching, error)
+        task = self._surrounded(flow, scopes)
+        error = catching.instead or self._run_step(flow, arguments, task)
+        record = self._saved(flow, scopes, catching, error)
+        for conclude in task.afterwards:
+            conclude(record)
+        return record
 
     def _surrounded(self, flow: FlowSpec, scopes: Scopes) -> Surrounded:
         return Surrounded(

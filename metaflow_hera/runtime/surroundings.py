@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.flow.decorators import decorator_of, environment
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Step
+from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.inputs import Place
 from metaflow_hera.settings import Settings, set_environment
@@ -26,6 +27,8 @@ class Surrounded:
     fixed: Mapping[str, Ref]
     """Parameters and constants."""
     settings: Settings
+    afterwards: list[Callable[[TaskRecord], None]] = field(default_factory=list)
+    """Called with the record of the attempt, when its artifacts are saved and before it is written; must not raise."""
 
     @property
     def step(self) -> Step:
@@ -45,7 +48,18 @@ def environment_variables(task: Surrounded) -> Iterator[None]:
     yield
 
 
-SURROUNDINGS: tuple[Surrounding, ...] = (environment_variables,)
+@contextmanager
+def cards(task: Surrounded) -> Iterator[None]:
+    if task.step.decorator("card") is None:
+        yield
+        return
+    from metaflow_hera.runtime.cards import carded  # a step without cards imports nothing of them
+
+    with carded(task):
+        yield
+
+
+SURROUNDINGS: tuple[Surrounding, ...] = (environment_variables, cards)
 """The outermost first."""
 
 
