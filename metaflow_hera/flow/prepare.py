@@ -13,11 +13,15 @@ from metaflow_hera.flow.written import flow_written, written_on
 
 def prepare(flow_class: type[FlowSpec], launch: Launch) -> type[FlowSpec]:
     """The class itself where nothing was left open, else one derived from it, of the same name."""
-    if not has_open(flow_class):
-        return flow_class
-    from metaflow_hera.flow.settling import configured, settled  # with all that configs need, which few flows have
+    if has_open(flow_class):
+        from metaflow_hera.flow.settling import configured, settled  # with all that configs need, which few flows have
 
-    return settled(configured(flow_class, launch), launch)
+        flow_class = settled(configured(flow_class, launch), launch)
+    if launch.branch is not None or launch.production:
+        from metaflow_hera.flow.project import in_branch  # few flows are of a project
+
+        flow_class = in_branch(flow_class, launch)
+    return flow_class
 
 
 def has_open(flow_class: type[FlowSpec]) -> bool:

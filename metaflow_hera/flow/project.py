@@ -9,9 +9,12 @@ from typing import NamedTuple
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow import checks
 from metaflow_hera.flow.decorators import FlowDecorator, flow_decorators
+from metaflow_hera.flow.derived import derived
 from metaflow_hera.flow.launch import Launch
-from metaflow_hera.flow.written import flow_written
-from metaflow_hera.graph.model import DecoratorSpec
+from metaflow_hera.flow.parameters import READERS
+from metaflow_hera.flow.spec import FlowSpec
+from metaflow_hera.flow.written import FLOW_WRITTEN, flow_written
+from metaflow_hera.settings import from_environment
 
 _WORD = re.compile(r"[a-z0-9_]{1,128}\Z")
 
@@ -80,13 +83,27 @@ def project_of(flow_class: type, user: str) -> Project | None:
     return Project(str(written.name), name, is_user_branch=not (branch or production), is_production=production)
 
 
-def launched(flow_class: type, launch: Launch) -> tuple[tuple[type, tuple[DecoratorSpec, ...]], ...] | None:
-    """What `flow_written` gives, with the launch's branch in @project; None if the launch has none.
+def branch_of(branch: str | None, production: bool) -> tuple[str | None, bool]:
+    """What is launched: the options, or what the environment says in their place."""
+    told = from_environment("BRANCH")
+    return branch or (told[1] if told else None), production or _is_production()
 
-    `UsageError` if the flow has no @project, or one that says otherwise.
+
+def _is_production() -> bool:
+    told = from_environment("PRODUCTION")
+    if told is None:
+        return False
+    try:
+        return bool(READERS[bool](told[1]))
+    except ValueError as error:
+        raise UsageError(f"{told[0]} is {told[1]!r}; set it to true or false") from error
+
+
+def in_branch(flow_class: type[FlowSpec], launch: Launch) -> type[FlowSpec]:
+    """The class with the launch's branch in its @project.
+
+    `UsageError` if it has no @project, or one that says otherwise.
     """
-    if launch.branch is None and not launch.production:
-        return None
     written = next((each for each in flow_decorators(flow_class) if isinstance(each, project)), None)
     if problems := list(_problems(flow_class, written, launch)):
         raise UsageError("\n".join(problems))
@@ -95,11 +112,12 @@ def launched(flow_class: type, launch: Launch) -> tuple[tuple[type, tuple[Decora
         name=written.name,
         branch=written.branch if launch.branch is None else launch.branch,
         production=written.production or launch.production,
-    ).spec
-    return tuple(
-        (base, tuple(chosen if spec.name == project.name else spec for spec in specs))
-        for base, specs in flow_written(flow_class)
     )
+    specs = tuple(
+        (base, tuple(chosen.spec if spec.name == project.name else spec for spec in written))
+        for base, written in flow_written(flow_class)
+    )
+    return derived(flow_class, {FLOW_WRITTEN: specs})
 
 
 def _problems(flow_class: type, written: project | None, launch: Launch) -> Iterator[str]:
