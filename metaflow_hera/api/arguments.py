@@ -52,7 +52,8 @@ def to_words(
     words = Words()
     by_name = {parameter.name.replace("-", "_"): parameter for parameter in parameters}
     known = {name: param for param in params for name in _names(param) if name not in by_name}
-    for name, value in given.items():
+    for written, value in given.items():
+        name = written.replace("-", "_")
         if value is None:
             continue
         if name in by_name:
