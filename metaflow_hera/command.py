@@ -78,6 +78,8 @@ class TaskCommand(_Command):
     user: str = ""
     """Who deployed, or who runs."""
     tags: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
+    """What started the run besides its user: each a `records.run.Cause`, as JSON."""
     origin: str = ""
     """The run that this one resumes: it has its parameters, and its record is written before the first task."""
 

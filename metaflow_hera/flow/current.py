@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 from metaflow_hera.naming import pathspec
@@ -26,7 +28,22 @@ class TaskFacts:
     parameter_names: tuple[str, ...] = ()
 
 
-_NAMES = frozenset(fact.name for fact in fields(TaskFacts))
+_FACTS = frozenset(fact.name for fact in fields(TaskFacts))
+_ABSENT: Mapping[str, object] = MappingProxyType(
+    dict.fromkeys(("graph_info", "run", "spot_termination_notice", "task", "tempdir", "trigger"))
+)
+"""What is asked for whether or not there is one."""
+
+_NAMES = frozenset((*_FACTS, *_ABSENT, "graph", "is_running_flow", "pathspec"))
+
+
+class Later:
+    """A fact that is worked out whenever it is asked for, and costs nothing if it is not."""
+
+    __slots__ = ("work_out",)
+
+    def __init__(self, work_out: Callable[[], object]) -> None:
+        self.work_out = work_out
 
 
 class Current:
@@ -50,28 +67,38 @@ class Current:
             return None
         return pathspec(facts.flow_name, facts.run_id, facts.step_name, facts.task_id)
 
+    @property
+    def graph(self) -> Any:
+        """The flow as a dictionary, as `graph.info` makes it; `RuntimeError` where no flow runs."""
+        if (found := self.graph_info) is None:
+            raise RuntimeError("current.graph is for steps of a flow that runs; none runs here")
+        return found
+
     def __getattr__(self, name: str) -> Any:
         if name in self._provided:
-            return self._provided[name]
-        if name not in _NAMES:
-            known = ", ".join(sorted({*_NAMES, *self._provided, "is_running_flow", "pathspec"}))
-            raise AttributeError(f"current has no {name!r}; it has {known}")
+            found = self._provided[name]
+            return found.work_out() if isinstance(found, Later) else found
+        if name in _ABSENT:
+            return None
+        if name not in _FACTS:
+            raise AttributeError(f"current has no {name!r}; it has {', '.join(sorted({*_NAMES, *self._provided}))}")
         if self._facts is not None:
-            return getattr(self._facts, name)
+            value = getattr(self._facts, name)
+            return list(value) if isinstance(value, tuple) else value
         if name == "username":
             return Settings.load().user
-        return {"tags": frozenset(), "parameter_names": ()}.get(name)
+        return {"tags": frozenset(), "parameter_names": []}.get(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The fact of that name, or *default* where there is none."""
-        value = getattr(self, name, None)
+        value = getattr(self, "graph_info" if name == "graph" else name, None)
         return default if value is None else value
 
     def __contains__(self, name: str) -> bool:
-        return getattr(self, name, None) is not None
+        return self.get(name) is not None
 
     def __dir__(self) -> Iterator[str]:
-        yield from sorted({*_NAMES, *self._provided, "get", "is_running_flow", "pathspec"})
+        yield from sorted({*_NAMES, *self._provided, "get"})
 
     def __repr__(self) -> str:
         return f"<current task {self.pathspec}>" if self._facts else "<current: no task>"
@@ -87,8 +114,20 @@ def enter(facts: TaskFacts) -> None:
 
 
 def provide(**facts: object) -> None:
-    """Let `current` have these, too, until the task has ended: what its decorators know."""
+    """Let `current` have these, too, until the task has ended: what its decorators know, some of it `Later`."""
     current._provided.update(facts)
+
+
+@contextmanager
+def provided(facts: Mapping[str, object]) -> Iterator[None]:
+    """Let `current` have these while functions of the user's run outside of any task."""
+    before = dict(current._provided)
+    provide(**facts)
+    try:
+        yield
+    finally:
+        current._provided.clear()
+        current._provided.update(before)
 
 
 def leave() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow import checks
@@ -14,6 +14,7 @@ from metaflow_hera.flow.launch import Launch
 from metaflow_hera.flow.parameters import READERS
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.flow.written import FLOW_WRITTEN, flow_written
+from metaflow_hera.graph.model import DecoratorSpec
 from metaflow_hera.settings import from_environment
 
 _WORD = re.compile(r"[a-z0-9_]{1,128}\Z")
@@ -70,11 +71,13 @@ class Project(NamedTuple):
         }
 
 
-def project_of(flow_class: type, user: str) -> Project | None:
-    """The project and branch of a checked flow, as its launch left it; *user* is who launched it."""
-    written = next((each for each in flow_decorators(flow_class) if isinstance(each, project)), None)
-    if written is None:
+def project_of(decorators: Iterable[DecoratorSpec], user: str) -> Project | None:
+    """The project and branch of a checked flow that has these, as its launch left it; *user* is who launched it."""
+    spec = next((spec for spec in decorators if spec.name == project.name), None)
+    if spec is None:
         return None
+    attributes: Any = spec.attributes
+    written = project(**attributes)
     branch, production = written.branch, written.production
     if branch:
         name = f"prod.{branch}" if production else f"test.{branch}"

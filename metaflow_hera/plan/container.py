@@ -52,6 +52,7 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
         deployment=_literal(options.name),
         user=_literal(options.user),
         tags=tuple(map(_literal, options.tags)),
+        triggers=tuple(map(_literal, options.triggers)),
         origin=_literal(options.origin),
     )
     return _without_tags(

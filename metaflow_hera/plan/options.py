@@ -40,6 +40,8 @@ class CompileOptions:
     """What ``--with`` added to every step."""
     user: str = ""
     tags: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
+    """As in a `TaskCommand`."""
     origin: str = ""
     """The run that the one to come resumes."""
     parameters: tuple[Parameter, ...] = ()

@@ -9,6 +9,20 @@ from metaflow_hera.records.values import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Something that started a run besides its user: an event, or a run of another flow that succeeded."""
+
+    name: str
+    """Of the event."""
+    id: str
+    """Of this very event; of a run its path."""
+    timestamp: float
+    """Seconds since the epoch."""
+    type: str = "event"
+    """``event`` or ``run``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """How a run began; written once, by its start step or by the local runner, before anything else of the run."""
 
@@ -24,9 +38,11 @@ class RunRecord:
     tags: tuple[str, ...] = ()
     system_tags: tuple[str, ...] = ()
     parameters: Mapping[str, Ref] = field(default_factory=dict)
-    """Parameters and constants of the class, by attribute name."""
+    """Parameters, configs and constants of the class, by attribute name."""
     parameter_names: tuple[str, ...] = ()
     """Those of them that are parameters."""
+    configs: Mapping[str, str] = field(default_factory=dict)
+    """Those of them that are configs, each with its name."""
     graph: Mapping[str, object] = field(default_factory=dict)
     """The flow as JSON, for whoever shows it later without its source."""
     host: str = ""
@@ -34,6 +50,7 @@ class RunRecord:
     """For a local run, the machine and the process that runs it: a run whose runner is gone has ended."""
     origin: str = ""
     """The run that this one resumed."""
+    triggers: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

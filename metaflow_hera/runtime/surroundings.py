@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.flow.decorators import decorator_of, environment
+from metaflow_hera.flow.constants import constants_of
+from metaflow_hera.flow.current import Later, provide
+from metaflow_hera.flow.decorators import decorator_of, environment, kubernetes
+from metaflow_hera.flow.parameters import config_attributes, parameters_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Step
+from metaflow_hera.naming import pathspec
+from metaflow_hera.records.codec import decode
+from metaflow_hera.records.run import Cause
 from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.inputs import Place
@@ -34,9 +41,55 @@ class Surrounded:
     def step(self) -> Step:
         return self.place.graph[self.place.step]
 
+    @property
+    def user(self) -> str:
+        """Who launched the run."""
+        return self.command.user or self.settings.user
+
 
 Surrounding = Callable[[Surrounded], AbstractContextManager[None]]
 """What happens before and after the user's code; whatever it raises is the failure of the step."""
+
+
+@contextmanager
+def facts(task: Surrounded) -> Iterator[None]:
+    """What `current` says beyond the facts that every task has."""
+    provide(
+        task=Later(lambda: _client_object(task, "Task")),
+        run=Later(lambda: _client_object(task, "Run")),
+        graph_info=Later(lambda: _graph_info(task)),
+    )
+    pod = decorator_of(task.step, kubernetes)
+    if pod and (pod.use_tmpfs or pod.tmpfs_size) and pod.tmpfs_tempdir and Path(pod.tmpfs_path).is_dir():
+        provide(tempdir=pod.tmpfs_path)
+    if any(spec.name == "project" for spec in task.place.graph.decorators):
+        from metaflow_hera.flow.project import project_of  # few flows are of a project
+
+        if project := project_of(task.place.graph.decorators, task.user):
+            provide(**project.facts(task.command.flow))
+    if task.command.triggers:
+        from metaflow_hera.client.trigger import Trigger  # few runs are triggered, and hardly a step asks by what
+
+        provide(trigger=Trigger(decode(Cause, text.encode()) for text in task.command.triggers))
+    yield
+
+
+def _client_object(task: Surrounded, kind: str) -> object:
+    from metaflow_hera import client  # 20 ms that a step does not pay which asks for none
+
+    keys = task.place.keys
+    path = (keys.flow, keys.run) if kind == "Run" else (keys.flow, keys.run, task.command.step, task.command.path)
+    return getattr(client, kind)(pathspec(*path), store=task.place.store, namespace_check=False)
+
+
+def _graph_info(task: Surrounded) -> dict[str, object]:
+    from metaflow_hera.graph.info import graph_info  # for who asks
+
+    flow_class = type(task.flow)
+    parameters = {name: type(parameter).__name__ for name, parameter in parameters_of(flow_class).items()}
+    parameters |= dict.fromkeys(config_attributes(flow_class), "Config")
+    constants = {name: type(value).__name__ for name, value in constants_of(flow_class).items()}
+    return graph_info(task.place.graph, parameters, constants)
 
 
 @contextmanager
@@ -59,7 +112,18 @@ def cards(task: Surrounded) -> Iterator[None]:
         yield
 
 
-SURROUNDINGS: tuple[Surrounding, ...] = (environment_variables, cards)
+@contextmanager
+def secrets(task: Surrounded) -> Iterator[None]:
+    if task.step.decorator("secrets") is None:
+        yield
+        return
+    from metaflow_hera.runtime.secrets import secret_variables  # a step without secrets imports nothing of them
+
+    set_environment(secret_variables(task.step, task.settings))
+    yield
+
+
+SURROUNDINGS: tuple[Surrounding, ...] = (facts, environment_variables, secrets, cards)
 """The outermost first."""
 
 

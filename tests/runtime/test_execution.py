@@ -61,7 +61,7 @@ def test_a_run_without_containers_leaves_the_same_records(
     assert set(record.artifacts) == {"x", "y"}
     run = runs.read(directory_store, "F", "1")
     assert run is not None
-    assert "runtime:local" in run.system_tags
+    assert "runtime:dev" in run.system_tags
     ended = runs.read_end(directory_store, "F", "1")
     assert ended is not None
     assert ended.status == "Succeeded"
