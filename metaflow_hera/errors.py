@@ -5,7 +5,9 @@
     MetaflowHeraError               exit code 1: the user's problem, told in one sentence
     ├── UsageError                  exit code 2: a command line or a call that cannot be understood
     │   ├── ParameterError          a value that a flow's parameter cannot take
-    │   └── ConfigError             a config of a flow that has no value, or none that can be
+    │   ├── ConfigError             a config of a flow that has no value, or none that can be
+    │   ├── InvalidPathError        a path that is none of an object of the Client
+    │   └── TaggingError            a tag that cannot be, or that cannot be removed
     ├── FlowError                   a flow that breaks rules: all of them at once
     │   ├── DefaultFailedError      a function for the default of a parameter raised something
     │   └── DefaultTypeError        such a function gave a value of another type
@@ -40,6 +42,8 @@ class MetaflowHeraError(Exception):
     """The root; its text is a whole message: where, what was found, what to do."""
 
     exit_code: ClassVar[int] = 1
+    headline: ClassVar[str] = "The flow cannot go on"
+    """The kind of the problem in a few words, for who shows it with the message below."""
 
     @property
     def message(self) -> str:
@@ -50,14 +54,29 @@ class UsageError(MetaflowHeraError):
     """A command line or a call that cannot be understood."""
 
     exit_code = 2
+    headline = "Cannot be understood"
 
 
 class ParameterError(UsageError):
     """A value that a flow's parameter cannot take."""
 
+    headline = "Parameters are wrong"
+
 
 class ConfigError(UsageError):
     """A config of a flow that has no value, or none that can be."""
+
+
+class InvalidPathError(UsageError):
+    """A path that is none of an object of the Client."""
+
+    headline = "Not a path"
+
+
+class TaggingError(UsageError):
+    """A tag that cannot be, or that cannot be removed."""
+
+    headline = "Tags are unchanged"
 
 
 class ArgumentError(UsageError, ValueError):
@@ -86,6 +105,8 @@ class Problem(NamedTuple):
 
 class FlowError(MetaflowHeraError):
     """A flow that breaks rules: all of them at once, each with its file and line."""
+
+    headline = "Rules are broken"
 
     def __init__(self, problems: Sequence[Problem] | str) -> None:
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
@@ -117,6 +138,8 @@ class ArtifactError(MetaflowHeraError):
 
 class StoreError(MetaflowHeraError):
     """A datastore that cannot be used: missing, forbidden, out of reach, full."""
+
+    headline = "The datastore cannot be used"
 
 
 class MissingKeyError(StoreError):
@@ -158,6 +181,8 @@ class StepError(MetaflowHeraError):
 class MergeArtifactsError(StepError):
     """The inputs of a join disagree on artifacts, or have none of a name."""
 
+    headline = "Artifacts cannot be merged"
+
     def __init__(self, message: str, artifact_names: Sequence[str] = ()) -> None:
         self.artifact_names = tuple(artifact_names)
         super().__init__(message)
@@ -169,6 +194,8 @@ class SecretError(MetaflowHeraError):
 
 class RunFailedError(MetaflowHeraError):
     """A run that ended, but not well; *run* is the Client's, None if there is nothing of it to see."""
+
+    headline = "The run failed"
 
     def __init__(self, message: str, run: Any = None) -> None:
         self.run = run
@@ -185,8 +212,12 @@ class ProcessError(RunFailedError, RuntimeError):
 class NotFoundError(MetaflowHeraError, KeyError):
     """The Client has no object of that path; a `KeyError`, since ``flow["17"]`` raises it."""
 
+    headline = "Not found"
+
     __str__ = Exception.__str__  # a KeyError would show its message quoted
 
 
 class WrongNamespaceError(NotFoundError):
     """The object exists, but in another namespace."""
+
+    headline = "In another namespace"

@@ -183,6 +183,9 @@ def iteration_of(path: str) -> int | None:
     return int(number) if tilde else None
 
 
+SPIN_FOLDER = "spin"
+"""Below the data directory: the datastore of steps that were spun."""
+
 TASK_RECORD = "task.json"
 CLAIM = "claim"
 
@@ -308,7 +311,9 @@ class Annotations:
     DEPLOYER = f"{LABEL_PREFIX}deployer"
     DEPLOYED_AT = f"{LABEL_PREFIX}deployed-at"
     VERSION = f"{LABEL_PREFIX}version"
+    SCHEDULE = f"{LABEL_PREFIX}schedule"
     STEP = f"{LABEL_PREFIX}step"
+    TRIGGERED_AT = f"{LABEL_PREFIX}triggered-at"
 
 
 def label_value(text: str) -> str:

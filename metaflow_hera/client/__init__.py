@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
 from metaflow_hera.client.code import MetaflowCode
+from metaflow_hera.client.datastores import default_metadata, get_metadata, inspect_spin, metadata
 from metaflow_hera.client.flow import Flow, Metaflow
 from metaflow_hera.client.namespaces import default_namespace, get_namespace, namespace
 from metaflow_hera.client.run import Run
@@ -20,7 +21,11 @@ __all__ = [
     "Run",
     "Step",
     "Task",
+    "default_metadata",
     "default_namespace",
+    "get_metadata",
     "get_namespace",
+    "inspect_spin",
+    "metadata",
     "namespace",
 ]

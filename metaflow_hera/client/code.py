@@ -6,9 +6,13 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from metaflow_hera.store import Store
+
+if TYPE_CHECKING:
+    from tarfile import TarFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,25 @@ class MetaflowCode:
     """Its key in the datastore."""
     script_name: str
     """The flow's file in it."""
+
+    @property
+    def info(self) -> dict[str, str]:
+        """Where it lies, and which file in it is the flow's."""
+        return {"location": self.path, "datastore": self.store.uri, "script": self.script_name}
+
+    @property
+    def tarball(self) -> TarFile:
+        """The files as a tar archive in memory."""
+        import tarfile  # three compressions, for the few who ask for this form
+
+        written = io.BytesIO()
+        with self.archive as archive, tarfile.open(fileobj=written, mode="w") as tar:
+            for entry in archive.infolist():
+                packed = tarfile.TarInfo(entry.filename)
+                packed.size = entry.file_size
+                tar.addfile(packed, io.BytesIO(archive.read(entry)))
+        written.seek(0)
+        return tarfile.open(fileobj=written)
 
     @property
     def archive(self) -> ZipFile:
@@ -35,5 +58,5 @@ class MetaflowCode:
         """The files in a temporary folder, which lives as long as what is returned."""
         folder: TemporaryDirectory[str] = TemporaryDirectory(prefix="mfhera-code-")
         with self.archive as archive:
-            archive.extractall(Path(folder.name))
+            archive.extractall(Path(folder.name))  # noqa: S202  (a zip, whose members stay in the folder)
         return folder

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from metaflow_hera.client.datastores import opened_store
 from metaflow_hera.client.namespaces import get_namespace
-from metaflow_hera.client.objects import ClientObject, nearest, opened_store
+from metaflow_hera.client.objects import ClientObject, nearest
 from metaflow_hera.client.run import Run
 from metaflow_hera.errors import NotFoundError, WrongNamespaceError
 from metaflow_hera.records import runs
@@ -41,11 +42,15 @@ class Flow(ClientObject[Run], depth=1):
 
     def _seen(self, id: str) -> Run | None:
         run = self._child(id)
-        return run if runs.read(self._store, self.id, id) and run.is_in_namespace() else None
+        return run if runs.read(self._store, self.id, id) and self._is_seen(run) else None
+
+    def _is_seen(self, run: Run) -> bool:
+        return not self._checks or run.is_in_namespace()
 
     def _existing(self, id: str) -> Run:
         run = super()._existing(id)
-        run._check_namespace()
+        if self._checks:
+            run._check_namespace()
         return run
 
     def _check_exists(self) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
+from metaflow_hera.client.datastores import opened, opened_store
 from metaflow_hera.client.namespaces import get_namespace
-from metaflow_hera.errors import NotFoundError, UsageError, WrongNamespaceError
+from metaflow_hera.errors import InvalidPathError, NotFoundError, WrongNamespaceError
+from metaflow_hera.graph.model import Graph, from_json
 from metaflow_hera.naming import RunKeys, pathspec
 from metaflow_hera.records import runs, tags
 from metaflow_hera.records.run import RunRecord
 from metaflow_hera.settings import Settings
-from metaflow_hera.store import Store, open_store
+from metaflow_hera.store import Store
 
 Child = TypeVar("Child", bound="ClientObject[Any]")
 
@@ -38,6 +40,8 @@ class ClientObject(Generic[Child]):
     _store: Store
     _parts: tuple[str, ...]
     _attempt: int | None
+    _checks: bool = True
+    """Whether what is found below is refused if it is not in the current namespace."""
 
     def __init_subclass__(cls, depth: int = 0) -> None:
         if depth:
@@ -50,17 +54,19 @@ class ClientObject(Generic[Child]):
         parts = tuple(path.split("/")) if isinstance(path, str) else ()
         if len(parts) != self.depth or not all(parts):
             expected, name = "/".join(_PARTS[: self.depth]), type(self).__name__
-            raise UsageError(f"{name} expects {name}({expected!r}), got {path!r}")
+            raise InvalidPathError(f"{name} expects {name}({expected!r}), got {path!r}")
         self._place(store or opened_store(), parts, _checked_attempt(self, attempt))
+        self._checks = namespace_check
         self._check_exists()
         if namespace_check:
             self._check_namespace()
 
     @classmethod
-    def _at(cls, store: Store, parts: tuple[str, ...], attempt: int | None = None) -> Self:
+    def _at(cls, store: Store, parts: tuple[str, ...], attempt: int | None = None, *, checks: bool = True) -> Self:
         """An object that is known to exist and to be seen."""
         made = cls.__new__(cls)
         made._place(store, parts, attempt)
+        made._checks = checks
         return made
 
     def _place(self, store: Store, parts: tuple[str, ...], attempt: int | None) -> None:
@@ -83,7 +89,7 @@ class ClientObject(Generic[Child]):
     def _parent(self) -> Any:
         parts = self._parts[:-1]
         attempt = self._attempt if self.depth == len(_PARTS) else None
-        return _CLASSES[len(parts)]._at(self._store, parts, attempt)
+        return _CLASSES[len(parts)]._at(self._store, parts, attempt, checks=self._checks)
 
     def __iter__(self) -> Iterator[Child]:
         """What is directly below, the newest first."""
@@ -119,7 +125,8 @@ class ClientObject(Generic[Child]):
         return self._store.uri, self.pathspec, self._attempt
 
     def _child(self, id: str) -> Child:
-        return cast(Child, _CLASSES[self.depth + 1]._at(self._store, (*self._parts, id), self._attempt))
+        found = _CLASSES[self.depth + 1]._at(self._store, (*self._parts, id), self._attempt, checks=self._checks)
+        return cast(Child, found)
 
     def _existing(self, id: str) -> Child:
         child = self._child(id)
@@ -153,6 +160,10 @@ class OfRun(ClientObject[Child]):
             raise NotFoundError(f"{self.pathspec} is gone: its run is not in {self._store.uri} any more")
         return record
 
+    @cached_property
+    def _graph(self) -> Graph:
+        return from_json(self._run.graph)
+
     @property
     def user_tags(self) -> frozenset[str]:
         return frozenset(tags.read(self._store, self._keys, self._run))
@@ -184,17 +195,6 @@ class OfRun(ClientObject[Child]):
             )
 
 
-def opened_store() -> Store:
-    """The datastore of the settings as they are now."""
-    return _opened(Settings.load(), Path.cwd())
-
-
-@lru_cache(maxsize=8)
-def _opened(settings: Settings, _folder: Path) -> Store:
-    # By folder, too: a datastore can be a relative path.
-    return open_store(settings.datastore, settings)
-
-
 def nearest(wanted: str, there: Iterable[str], what: str) -> str:
     """For an error: what there is instead of *wanted*, the most alike first.
 
@@ -219,13 +219,13 @@ def _checked_attempt(of: ClientObject[Any], attempt: object) -> int | None:
     if attempt is None:
         return None
     if of.depth < _PARTS.index("TaskID") + 1:
-        raise UsageError("an attempt can be asked for with Task and DataArtifact only")
+        raise NotFoundError("an attempt can be asked for with Task and DataArtifact only")
     if not isinstance(attempt, int) or attempt < 0:
-        raise UsageError(f"an attempt is a number from 0, not {attempt!r}")
+        raise NotFoundError(f"an attempt is a number from 0, not {attempt!r}")
     return attempt
 
 
 def _unpickled(name: str, uri: str, path: str, attempt: int | None) -> ClientObject[Any]:
     kind = next(known for known in _CLASSES.values() if known.__name__ == name)
-    store = _opened(replace(Settings.load(), datastore=uri), Path.cwd())
-    return kind._at(store, tuple(path.split("/")), attempt)
+    store = opened(replace(Settings.load(), datastore=uri), Path.cwd())
+    return kind._at(store, tuple(path.split("/")), attempt, checks=False)

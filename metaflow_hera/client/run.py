@@ -61,7 +61,7 @@ class Run(OfRun[Step], depth=2):
         """The task of the last step; None if it has not succeeded."""
         end = str(self._run.graph.get("end", "end"))
         record = tasks.find(self._store, self._keys, end, "0")
-        return Task._at(self._store, (*self._parts, end, "0")) if record else None
+        return Task._at(self._store, (*self._parts, end, "0"), checks=self._checks) if record else None
 
     @property
     def data(self) -> MetaflowData | None:
@@ -129,8 +129,10 @@ class Run(OfRun[Step], depth=2):
 
     def _places(self) -> Iterator[tuple[str, str]]:
         """Step and index path of every task that began."""
-        for step in tasks.steps(self._store, self._keys):
-            yield from ((step, path) for path in tasks.paths(self._store, self._keys, step))
+        steps = tasks.steps(self._store, self._keys)
+        listed = each(self._store, lambda step: tasks.paths(self._store, self._keys, step), steps)
+        for step, paths in zip(steps, listed, strict=True):
+            yield from ((step, path) for path in paths)
 
     def _failed(self, place: tuple[str, str]) -> tuple[float, Task] | None:
         if tasks.find(self._store, self._keys, *place):

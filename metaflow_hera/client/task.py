@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from metaflow_hera.client import beginning
 from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
+from metaflow_hera.client.code import MetaflowCode
 from metaflow_hera.client.html import table
+from metaflow_hera.client.lineage import begun, following, is_control
+from metaflow_hera.client.metadata import Metadata, environment_of, facts_of_attempt, facts_of_run, runtime_of
 from metaflow_hera.client.objects import OfRun, local_time, nearest
 from metaflow_hera.errors import NotFoundError
-from metaflow_hera.naming import AttemptKeys
 from metaflow_hera.records import logs, tasks
 from metaflow_hera.records.task import Claim, Failure, TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref
@@ -103,23 +106,66 @@ class Task(OfRun[DataArtifact], depth=4):
         return record.frames[-1].index if record and record.frames else None
 
     @property
+    def metadata(self) -> list[Metadata]:
+        """What is known of its attempts besides what they left, those of the first attempt first."""
+        return [entry for number, claim, record in self._attempts() for entry in self._metadata(number, claim, record)]
+
+    @property
     def metadata_dict(self) -> dict[str, str]:
-        """Which attempt it is, and where and as whom it runs or ran."""
-        claim = self._claim
-        where = {"host": claim.host, "pid": str(claim.pid), "user": claim.user} if claim else {}
-        return {"attempt": str(self.current_attempt), **where}
+        """What is known of the attempt, by name."""
+        number, record = self._found()
+        return {entry.name: entry.value for entry in self._metadata(number, self._claim, record)}
+
+    @property
+    def environment_info(self) -> dict[str, str]:
+        """In what its run ran."""
+        return dict(environment_of(self._run))
+
+    @property
+    def runtime_name(self) -> str:
+        """``local`` or ``argo-workflows``"""
+        return runtime_of(self._run)
+
+    @property
+    def code(self) -> MetaflowCode | None:
+        """The code package that it ran; None if it ran the files themselves."""
+        return MetaflowCode(self._store, self._run.code, self._run.file) if self._run.code else None
+
+    @property
+    def origin_pathspec(self) -> str | None:
+        """Of a task that was taken over from the run that this one resumed: that task; None of one that ran."""
+        record = self.record
+        return super().origin_pathspec if record is not None and record.origin else None
 
     @property
     def parent_tasks(self) -> Iterator[Task]:
         """The tasks that it took its artifacts from, in the order of inputs."""
         record = self.record
         for place in record.parents if record else ():
-            step, path, attempt = place.split("/")
-            yield Task._at(self._store, (*self._parts[:2], step, path), int(attempt))
+            step, path, _ = place.split("/")
+            yield self._beside(step, path)
+
+    @property
+    def child_tasks(self) -> Iterator[Task]:
+        """The tasks that came, or come, after it; those that have begun."""
+        record = self.record
+        if record is None or not record.next or self.is_virtual:
+            return
+        for step, paths in following(self._graph, record):
+            yield from (self._beside(step, path) for path in begun(self._store, self._keys, step, paths))
 
     @property
     def parent_task_pathspecs(self) -> Iterator[str]:
         return (task.pathspec for task in self.parent_tasks)
+
+    @property
+    def child_task_pathspecs(self) -> Iterator[str]:
+        return (task.pathspec for task in self.child_tasks)
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether it is the one that stands for how its run began."""
+        return self._parts[2] == beginning.STEP
 
     @property
     def stdout(self) -> str:
@@ -131,23 +177,60 @@ class Task(OfRun[DataArtifact], depth=4):
 
     @property
     def stdout_size(self) -> int:
-        return len(logs.read(self._store, self._attempt_keys, logs.STDOUT))
+        """Bytes that it printed."""
+        return len(self._printed(logs.STDOUT))
 
     @property
     def stderr_size(self) -> int:
-        return len(logs.read(self._store, self._attempt_keys, logs.STDERR))
+        return len(self._printed(logs.STDERR))
 
-    def loglines(self, stream: str, as_unicode: bool = True) -> Iterator[str | bytes]:
-        """The lines of ``stdout`` or ``stderr``, without their ends."""
-        printed = logs.read(self._store, self._attempt_keys, stream)
-        return (line.decode("utf-8", "replace") if as_unicode else line for line in printed.split(b"\n"))
+    def loglines(
+        self, stream: str, as_unicode: bool = True, meta_dict: object = None
+    ) -> Iterator[tuple[None, str | bytes]]:
+        """The lines of ``stdout`` or ``stderr``, without their ends, each after a time, which is not known.
+
+        *meta_dict* is the peer's, and needed for nothing.
+        """
+        lines = self._printed(stream).removesuffix(b"\n")
+        for line in lines.split(b"\n") if lines else ():
+            yield None, line.decode("utf-8", "replace") if as_unicode else line
 
     def _log(self, stream: str) -> str:
-        return logs.read(self._store, self._attempt_keys, stream).decode("utf-8", "replace")
+        return self._printed(stream).decode("utf-8", "replace")
+
+    def _printed(self, stream: str) -> bytes:
+        number, record = self._found()
+        keys = (
+            logs.origin_keys(self._keys, record)
+            if record
+            else self._keys.attempt(self._parts[2], self._parts[3], number)
+        )
+        return logs.read(self._store, keys, stream)
+
+    def _beside(self, step: str, path: str) -> Task:
+        """Another task of the same run."""
+        return Task._at(self._store, (*self._parts[:2], step, path), checks=self._checks)
+
+    def _metadata(self, number: int, claim: Claim | None, record: TaskRecord | None) -> Iterator[Metadata]:
+        began = claim.started if claim else record.started if record else self._run.created
+        facts = {
+            **dict(facts_of_run(self._run, self._store)),
+            **dict(facts_of_attempt(number, claim, record)),
+            **({"internal_task_type": "control_task"} if self._is_control else {}),
+        }
+        for name, value in facts.items():
+            yield Metadata(name=name, value=value, created_at=local_time(began), type=name, task=self)
 
     @property
-    def _attempt_keys(self) -> AttemptKeys:
-        return self._keys.attempt(self._parts[2], self._parts[3], self.current_attempt)
+    def _is_control(self) -> bool:
+        return not self.is_virtual and bool(self._run.graph) and is_control(self._graph, *self._parts[2:])
+
+    def _attempts(self) -> list[tuple[int, Claim | None, TaskRecord | None]]:
+        """All attempts, or the one that was asked for."""
+        if self._attempt is not None or self.is_virtual:
+            number, record = self._found()
+            return [(number, self._claim, record)]
+        return [*tasks.attempts(self._store, self._keys, *self._parts[2:])]
 
     @property
     def _claim(self) -> Claim | None:
@@ -165,6 +248,8 @@ class Task(OfRun[DataArtifact], depth=4):
 
     def _counting(self) -> tuple[int, TaskRecord | None]:
         step, path = self._parts[2:]
+        if self.is_virtual and path == beginning.PATH:
+            return 0, beginning.record_of(self._run)
         first = tasks.read(self._store, self._keys, step, path, 0)
         if first is not None and first.status is TaskStatus.SUCCEEDED:
             return 0, first

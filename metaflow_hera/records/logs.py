@@ -5,7 +5,8 @@ One writer for each stream of an attempt; what it has not flushed is lost with i
 
 from __future__ import annotations
 
-from metaflow_hera.naming import AttemptKeys
+from metaflow_hera.naming import AttemptKeys, RunKeys
+from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
 
@@ -38,6 +39,14 @@ class LogWriter:
             self._store.put(self._keys.log(self._stream, self._segment), *self._pending)
             self._segment += 1
             self._pending.clear()
+
+
+def origin_keys(keys: RunKeys, record: TaskRecord) -> AttemptKeys:
+    """Where the attempt ran that left a record: of a clone, in the run that it was taken from."""
+    if not record.origin:
+        return keys.attempt(record.step, record.path, record.attempt)
+    run, step, path, attempt = record.origin.split("/")
+    return RunKeys(keys.flow, run).attempt(step, path, int(attempt))
 
 
 def read(store: Store, keys: AttemptKeys, stream: str) -> bytes:

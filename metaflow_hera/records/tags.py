@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Iterable
 
-from metaflow_hera.errors import ConflictError, MissingKeyError, NotFoundError, UsageError
+from metaflow_hera.errors import ConflictError, MissingKeyError, NotFoundError, TaggingError
 from metaflow_hera.naming import RunKeys
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import RunRecord
@@ -33,14 +33,14 @@ def read(store: Store, keys: RunKeys, record: RunRecord | None = None) -> tuple[
 def edit(store: Store, keys: RunKeys, add: Iterable[str] = (), remove: Iterable[str] = ()) -> tuple[str, ...]:
     """Remove tags, then add others, as one change; return all tags that the user set.
 
-    Adding a system tag does nothing. `UsageError` for a tag that cannot be, or that cannot be removed: nothing changes.
+    Adding a system tag does nothing. With a tag that cannot be, or cannot be removed, nothing changes: `TaggingError`.
     """
     record = runs.read(store, keys.flow, keys.run)
     if record is None:
         raise NotFoundError(f"there is no run {keys.flow}/{keys.run}")
     added, removed = frozenset(check(add)) - frozenset(record.system_tags), frozenset(remove)
     if fixed := sorted(removed & frozenset(record.system_tags)):
-        raise UsageError(f"run {keys.flow}/{keys.run}: {', '.join(map(repr, fixed))} cannot be removed: a system tag")
+        raise TaggingError(f"run {keys.flow}/{keys.run}: {', '.join(map(repr, fixed))} cannot be removed: a system tag")
     while True:
         version = store.head(keys.tags)
         before = _tags(store, keys, record)
@@ -56,11 +56,13 @@ def edit(store: Store, keys: RunKeys, add: Iterable[str] = (), remove: Iterable[
 
 
 def check(tags: Iterable[str]) -> tuple[str, ...]:
-    """*tags*, if all can be tags; else `UsageError` with every one that cannot."""
+    """*tags*, if all can be tags of one run; else `TaggingError` with every one that cannot."""
     tags = tuple(tags)
     problems = [problem for tag in tags if (problem := _problem(tag))]
+    if len(tags) > COUNT_LIMIT:
+        problems.append(f"a run can have {COUNT_LIMIT} tags, and these are {len(tags)}")
     if problems:
-        raise UsageError("; ".join(problems))
+        raise TaggingError("; ".join(problems))
     return tags
 
 
@@ -71,12 +73,18 @@ def _problem(tag: object) -> str | None:
         return "a tag must not be empty"
     if len(tag) > LENGTH_LIMIT:
         return f"the tag {tag[:20]!r}… has {len(tag)} characters; at most {LENGTH_LIMIT} are allowed"
+    try:
+        tag.encode()
+    except UnicodeEncodeError:
+        return f"the tag {tag!r} is no text that UTF-8 can hold"
     return None
 
 
 def _check_count(after: tuple[str, ...], before: frozenset[str], keys: RunKeys) -> None:
     if len(after) > max(COUNT_LIMIT, len(before)):
-        raise UsageError(f"run {keys.flow}/{keys.run} would have {len(after)} tags; at most {COUNT_LIMIT} are allowed")
+        raise TaggingError(
+            f"run {keys.flow}/{keys.run} would have {len(after)} tags; at most {COUNT_LIMIT} are allowed"
+        )
 
 
 def _tags(store: Store, keys: RunKeys, record: RunRecord) -> frozenset[str]:

@@ -33,6 +33,19 @@ class Failure:
     text: str
     traceback: str
 
+    @property
+    def exception(self) -> str:
+        """The same as `text`, by the peer's name."""
+        return self.text
+
+    @property
+    def stacktrace(self) -> str:
+        """The same as `traceback`, by the peer's name."""
+        return self.traceback
+
+    def __str__(self) -> str:
+        return self.traceback or f"{self.type}: {self.text}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:

@@ -287,12 +287,12 @@ def test_every_attempt_can_be_looked_at(store: Store) -> None:
 
 @pytest.mark.parametrize("attempt", [-1, "1", 1.0])
 def test_an_attempt_is_a_number(finished: Writer, attempt: object) -> None:
-    with pytest.raises(UsageError, match="an attempt is a number from 0"):
+    with pytest.raises(NotFoundError, match="an attempt is a number from 0"):
         Task("F/1/start/0", attempt=attempt)  # type: ignore[arg-type]
 
 
 def test_a_run_has_no_attempts(finished: Writer) -> None:
-    with pytest.raises(UsageError, match="with Task and DataArtifact only"):
+    with pytest.raises(NotFoundError, match="with Task and DataArtifact only"):
         Run("F/1", attempt=0)
 
 
@@ -306,8 +306,8 @@ def test_logs_come_back_as_text_and_as_lines(finished: Writer) -> None:
     task = Task("F/1/start/0")
     assert task.stdout == "one\ntwo ☃\n�"
     assert (task.stderr, task.stdout_size, task.stderr_size) == ("warning", 13, 7)
-    assert list(task.loglines("stdout"))[:2] == ["one", "two ☃"]
-    assert next(task.loglines("stdout", as_unicode=False)) == b"one"
+    assert [line for _, line in task.loglines("stdout")][:2] == ["one", "two ☃"]
+    assert next(task.loglines("stdout", as_unicode=False)) == (None, b"one")
 
 
 def test_parents_are_found(finished: Writer) -> None:
@@ -469,9 +469,11 @@ def test_the_code_of_a_run_can_be_looked_at(finished: Writer) -> None:
 
 def test_the_origin_of_a_resumed_run_is_known(store: Store) -> None:
     writer = Writer(store, "F", "2", origin="1")
-    writer.task("start")
+    writer.task("start", origin="1/start/0/0")
+    writer.task("end")
     assert Run("F/2").origin_pathspec == "F/1"
     assert Task("F/2/start/0").origin_pathspec == "F/1/start/0"
+    assert Task("F/2/end/0").origin_pathspec is None
 
 
 def test_the_last_step_has_the_name_that_the_graph_gives_it(store: Store) -> None:
