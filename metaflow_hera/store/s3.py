@@ -6,20 +6,17 @@ at once. Credentials, regions, proxies and certificates are found where boto3 lo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
-import boto3
-import boto3.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from metaflow_hera.errors import ConflictError, MissingKeyError, StoreError
 from metaflow_hera.store import ABSENT, Data, Version
 from metaflow_hera.store.keys import checked_key, split_prefix
 from metaflow_hera.store.parallel import each
+from metaflow_hera.store.s3_client import PARALLELISM, S3Server
 from metaflow_hera.store.s3_errors import CONFLICTS, MISSING, OUT_OF_RANGE, code_of, explain
 from metaflow_hera.store.views import Views, slices
 
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-PARALLELISM = 32
 PIECE = 1 << 23
 """Bytes of one request for an object that is read."""
 
@@ -44,10 +40,7 @@ class S3Store:
     bucket: str
     prefix: str = ""
     """Empty, or with a ``/`` at its end."""
-    endpoint_url: str = ""
-    region: str = ""
-    _clients: dict[int, S3Client] = field(default_factory=dict, repr=False, compare=False)
-    """By process: connections do not survive a fork."""
+    server: S3Server = field(default_factory=S3Server)
 
     @classmethod
     def open(cls, uri: str, endpoint_url: str = "", region: str = "") -> Self:
@@ -55,7 +48,7 @@ class S3Store:
         if not bucket or not uri.startswith("s3://"):
             raise StoreError(f"datastore {uri!r} names no bucket; write s3://bucket or s3://bucket/prefix")
         prefix = prefix.strip("/")
-        return cls(bucket, checked_key(prefix) + "/" if prefix else "", endpoint_url, region)
+        return cls(bucket, checked_key(prefix) + "/" if prefix else "", S3Server(endpoint_url, region))
 
     @property
     def uri(self) -> str:
@@ -126,27 +119,7 @@ class S3Store:
 
     @property
     def _client(self) -> S3Client:
-        process = os.getpid()
-        if process not in self._clients:
-            self._clients[process] = self._connected()
-        return self._clients[process]
-
-    def _connected(self) -> S3Client:
-        config = Config(
-            max_pool_connections=PARALLELISM,
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=10,
-            read_timeout=60,
-            # Servers other than AWS's own refuse the checksums that newer boto3 sends unasked.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        # In a container there is a default one, which has read all that a client is made of: that is half of the time.
-        # Else one of its own: the default one is not made for threads.
-        session = boto3.DEFAULT_SESSION or boto3.session.Session()
-        return session.client(
-            "s3", endpoint_url=self.endpoint_url or None, region_name=self.region or None, config=config
-        )
+        return self.server.client
 
     def _put_pieces(self, where: Mapping[str, Any], parts: Sequence[Data], condition: Mapping[str, Any]) -> Version:
         size = sum(memoryview(part).nbytes for part in parts)
@@ -187,10 +160,8 @@ class S3Store:
         return whole
 
     def _problem(self, verb: str, key: str, error: Exception) -> StoreError:
-        server = self.endpoint_url or "AWS"
-        return StoreError(
-            f"datastore {self.uri} at {server}: cannot {verb} {key or 'its keys'}: {explain(error, self.bucket)}"
-        )
+        reason = explain(error, self.bucket)
+        return StoreError(f"datastore {self.uri} at {self.server.name}: cannot {verb} {key or 'its keys'}: {reason}")
 
 
 def _condition(expect: Version | None) -> Mapping[str, Any]:
