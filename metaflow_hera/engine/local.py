@@ -129,6 +129,8 @@ class _LocalRun:
         self._queue: deque[Pod] = deque()
         self._workers: dict[int, Worker] = {}
         self._by_source: dict[int, Worker] = {}
+        self._standby: dict[str, Worker] = {}
+        """For each pod that is at iterations, a child for the one after: what forking takes, it takes meanwhile."""
         self._leaving: set[int] = set()
         self._poll = select.poll()
         self._kill_at: float | None = None
@@ -151,7 +153,7 @@ class _LocalRun:
 
     def _let_go(self) -> None:
         """Leave no process and no descriptor behind; tasks still run only if the loop was left by an error."""
-        for worker in self._workers.values():
+        for worker in (*self._workers.values(), *self._standby.values()):
             worker.terminate(signal.SIGKILL)
             os.waitpid(worker.pid, 0)
             worker.watched.close()
@@ -178,12 +180,18 @@ class _LocalRun:
 
     def _start_worker(self, pod: Pod, command: TaskCommand) -> None:
         self._listener.started(pod, command)
-        show = partial(self._listener.printed, command)
-        worker = fork_worker(self._job, pod, command, self._workers.values(), show)
+        if worker := self._standby.pop(pod.name, None):
+            worker.begin()
+        else:
+            worker = self._fork(pod, command)
         self._workers[worker.pid] = worker
         for source in worker.watched.sources:
             self._by_source[source] = worker
             self._poll.register(source, select.POLLIN)
+
+    def _fork(self, pod: Pod, command: TaskCommand, *, waits: bool = False) -> Worker:
+        others = (*self._workers.values(), *self._standby.values())
+        return fork_worker(self._job, pod, command, others, partial(self._listener.printed, command), waits=waits)
 
     def _wait(self, alarm: int) -> None:
         for source, _ in self._poll.poll(self._seconds() * 1000):
@@ -217,24 +225,28 @@ class _LocalRun:
         again = outcome.phase.is_bad and worker.pod.may_retry and not self._scheduler.is_stopping
         command = worker.watched.command
         self._listener.ended(command, outcome, again=again)
-        following = self._next(command, told) if command.repeats else None
-        if following is None:
+        if not command.repeats or not self._repeat(worker.pod, command, told):
             self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
-        elif self._scheduler.is_stopping:
-            outcome = PodOutcome(phase=Phase.FAILED, message=NOT_STARTED)
-            self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
-        else:
-            self._start_worker(worker.pod, following)
 
     def _first(self, command: TaskCommand) -> TaskCommand:
         from metaflow_hera.runtime.iterations import first_iteration  # few steps repeat
 
         return first_iteration(command, self._job.store)
 
-    def _next(self, command: TaskCommand, outcome: Outcome) -> TaskCommand | None:
-        from metaflow_hera.runtime.iterations import next_iteration  # few steps repeat
+    def _repeat(self, pod: Pod, command: TaskCommand, outcome: Outcome) -> bool:
+        """Whether another iteration has begun in the same pod."""
+        from metaflow_hera.runtime.iterations import iteration_after, next_iteration  # few steps repeat
 
-        return next_iteration(command, outcome)
+        following = next_iteration(command, outcome)
+        if following is None or self._scheduler.is_stopping:
+            if worker := self._standby.pop(pod.name, None):
+                worker.terminate(signal.SIGKILL)
+                worker.watched.close()
+                self._leaving.add(worker.pid)
+            return False
+        self._start_worker(pod, following)
+        self._standby[pod.name] = self._fork(pod, iteration_after(following), waits=True)
+        return True
 
     def _forget(self, source: int) -> None:
         if self._by_source.pop(source, None) is not None:

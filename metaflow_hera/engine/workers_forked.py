@@ -10,6 +10,7 @@ import atexit
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -76,6 +77,11 @@ class Worker:
         self.watched.close()
         return outcome
 
+    def begin(self) -> None:
+        """Let a child go on that was forked before its task could begin."""
+        self.watched.started = time.time()
+        self.watched.channel.go_on()
+
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.terminated = True
         with suppress(ProcessLookupError):
@@ -119,9 +125,18 @@ def warm(job: Job) -> None:
 
 
 def fork_worker(
-    job: Job, pod: Pod, command: TaskCommand, others: Iterable[Worker], show: Callable[[str, str], None]
+    job: Job,
+    pod: Pod,
+    command: TaskCommand,
+    others: Iterable[Worker],
+    show: Callable[[str, str], None],
+    *,
+    waits: bool = False,
 ) -> Worker:
-    """Run the command of a pod in a child; *show* gets a stream's name and a line of it."""
+    """Run the command of a pod in a child; *show* gets a stream's name and a line of it.
+
+    One that *waits* does nothing before it is told to begin.
+    """
     out, err, tell, answer, lifeline = (os.pipe() for _ in range(5))
     of_child = (out[1], err[1], tell[1], answer[0], lifeline[0])
     of_parent = (out[0], err[0], tell[0], answer[1], lifeline[1])
@@ -130,7 +145,8 @@ def fork_worker(
         # What the parent holds for other children must not outlive it here: their lifelines end with it.
         for descriptor in (*of_parent, *(each for other in others for each in other.watched.descriptors)):
             os.close(descriptor)
-        _run_child(job, command, ChildEnd(tell=tell[1], hear=answer[0], lifeline=lifeline[0]), (out[1], err[1]))
+        channel = ChildEnd(tell=tell[1], hear=answer[0], lifeline=lifeline[0])
+        _run_child(job, command, channel, (out[1], err[1]), waits=waits)
     for descriptor in of_child:
         os.close(descriptor)
     lines = (Lines(STDOUT, show), Lines(STDERR, show))
@@ -143,7 +159,7 @@ def fork_worker(
     return Worker(pid=pid, pod=pod, watched=watched, lines=lines)
 
 
-def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[int, int]) -> NoReturn:
+def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[int, int], *, waits: bool) -> NoReturn:
     code = 1
     try:
         channel.bind_to_supervisor()
@@ -154,6 +170,8 @@ def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[
         os.dup2(null, 0)
         print_to(*prints)
         atexit._clear()
+        if waits and not channel.wait():
+            os._exit(code)
         renew_randomness()
         outcome = _attempt(job, command, channel)
         _finish_what_it_left()

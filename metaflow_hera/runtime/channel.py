@@ -39,12 +39,16 @@ class ChildEnd:
             return
         os._exit(1)  # it died before there was a signal to get
 
+    def wait(self) -> bool:
+        """Wait until the supervisor lets it go on; False if it never will."""
+        return bool(os.read(self.hear, 1))
+
     def claimed(self, attempt: int) -> None:
         self._tell({"attempt": attempt})
 
     def before_record(self) -> None:
         self._tell({"store": True})
-        os.read(self.hear, 1)
+        self.wait()
 
     def gave_up(self, reason: str) -> None:
         """It is about to end without a record of its own."""
@@ -93,6 +97,10 @@ class SupervisorEnd:
     def stored(self) -> None:
         """All that the child printed is in the store."""
         self.is_waited_for = False
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let a child that waits go on."""
         with suppress(BrokenPipeError):  # it died in the meantime, which its supervisor sees in another way
             os.write(self._tell, b".")
 

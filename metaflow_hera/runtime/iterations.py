@@ -27,10 +27,13 @@ def first_iteration(command: TaskCommand, store: Store) -> TaskCommand:
 
 def next_iteration(command: TaskCommand, outcome: Outcome) -> TaskCommand | None:
     """The iteration that comes after this one, None if the loop is over or cannot go on."""
-    number = iteration_of(command.path)
-    if number is None or not outcome.ok or outcome.outputs[NEXT_OUTPUT] != command.step:
-        return None
-    return _iteration(command, number + 1)
+    goes_on = outcome.ok and outcome.outputs[NEXT_OUTPUT] == command.step
+    return iteration_after(command) if goes_on else None
+
+
+def iteration_after(command: TaskCommand) -> TaskCommand:
+    """The one that comes next if the loop goes on."""
+    return _iteration(command, (iteration_of(command.path) or 0) + 1)
 
 
 def _iteration(command: TaskCommand, number: int) -> TaskCommand:
