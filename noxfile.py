@@ -68,4 +68,8 @@ def bench(session: nox.Session) -> None:
 def cluster(session: nox.Session) -> None:
     """Compiled flows on a real Argo: the cluster of KUBECONFIG and the bucket of the environment."""
     install(session, "test")
-    session.run("pytest", "tests/cluster", "-v", *session.posargs, env={"KUBECONFIG": os.environ.get("KUBECONFIG", "")})
+    kubeconfig = os.environ.get("KUBECONFIG", "")
+    environment = {"KUBECONFIG": kubeconfig, "MFHERA_TEST_KUBECONFIG": kubeconfig}
+    session.run(
+        "pytest", "tests/cluster", "tests/backends", "-v", "-k", "not embedded", *session.posargs, env=environment
+    )

@@ -6,6 +6,7 @@ import contextvars
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hera.shared import global_config
@@ -16,7 +17,7 @@ from metaflow_hera.argo import fixed
 from metaflow_hera.argo.expressions import escape_dollars, render_depends, render_duration, render_when
 from metaflow_hera.argo.program import ANNOTATION, render_command, shared_program
 from metaflow_hera.errors import ManifestError
-from metaflow_hera.naming import POD_DIR
+from metaflow_hera.naming import POD_DIR, Annotations
 from metaflow_hera.plan import records
 from metaflow_hera.plan.text import PARAMETERS_AS_BASE64, Text, render
 
@@ -65,7 +66,7 @@ def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
         name=plan.name,
         namespace=plan.namespace or None,
         labels=_sorted(plan.labels),
-        annotations=_sorted(plan.annotations),
+        annotations=_sorted({**plan.annotations, **_schedule_annotation(plan)}),
         entrypoint=plan.entrypoint,
         on_exit=plan.on_exit or None,
         arguments=m.Arguments(parameters=[_argument(parameter) for parameter in plan.parameters])
@@ -76,6 +77,13 @@ def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
         workflow_metadata=_workflow_metadata(plan, program),
         templates=[_template(template, program) for template in plan.templates],
     )
+
+
+def _schedule_annotation(plan: records.Plan) -> dict[str, str]:
+    """The template alone tells the whole Plan, so whoever finds it can make the CronWorkflow that belongs to it."""
+    if plan.schedule is None:
+        return {}
+    return {Annotations.SCHEDULE: json.dumps(asdict(plan.schedule), sort_keys=True)}
 
 
 def _workflow_metadata(plan: records.Plan, program: str) -> m.WorkflowMetadata | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from metaflow_hera.argo import fixed
@@ -12,6 +12,7 @@ from metaflow_hera.argo.fields import Fields
 from metaflow_hera.argo.program import ANNOTATION
 from metaflow_hera.argo.templates import read_template
 from metaflow_hera.errors import ManifestError
+from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Schedule
 
 _OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
@@ -38,8 +39,9 @@ def from_manifests(documents: Iterable[Mapping[str, Any]]) -> Plan:
     if "WorkflowTemplate" not in by_kind:
         raise ManifestError("there is no WorkflowTemplate")
     plan = _plan(by_kind["WorkflowTemplate"])
-    cron = by_kind.get("CronWorkflow")
-    return replace(plan, schedule=_schedule(cron, plan)) if cron else plan
+    if (cron := by_kind.get("CronWorkflow")) is not None:
+        _check_schedule(cron, plan)
+    return plan
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:
@@ -51,6 +53,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
             name, namespace = metadata.text("name"), metadata.text("namespace", "")
             labels, annotations = metadata.texts("labels"), metadata.texts("annotations")
             annotations.pop(_OF_KUBECTL, None)
+            schedule = _schedule(annotations.pop(Annotations.SCHEDULE, None), metadata.where)
         with fields.inner("spec") as spec:
             run_labels, program = _workflow_metadata(spec)
             plan = Plan(
@@ -63,6 +66,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
                 service_account=spec.text("serviceAccountName", ""),
                 deadline=spec.number("activeDeadlineSeconds"),
                 run_labels=run_labels,
+                schedule=schedule,
                 parameters=_parameters(spec),
                 templates=tuple(read_template(template, program) for template in spec.items("templates")),
             )
@@ -88,7 +92,19 @@ def _parameters(spec: Fields) -> tuple[Parameter, ...]:
     return tuple(parameters)
 
 
-def _schedule(document: Mapping[str, Any], plan: Plan) -> Schedule:
+def _schedule(text: str | None, where: str) -> Schedule | None:
+    if text is None:
+        return None
+    try:
+        return Schedule(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise ManifestError(f"{where}: {Annotations.SCHEDULE!r} is {text!r}, which is no schedule") from error
+
+
+def _check_schedule(document: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse a CronWorkflow that is not the one of the plan's schedule."""
+    if plan.schedule is None:
+        raise ManifestError(f"WorkflowTemplate {plan.name!r} has no schedule, but there is a CronWorkflow")
     with Fields(document, "CronWorkflow") as fields:
         fields.ignore("status")
         fields.expect("apiVersion", fixed.API_VERSION)
@@ -104,10 +120,8 @@ def _schedule(document: Mapping[str, Any], plan: Plan) -> Schedule:
             for name, value in fixed.CRON.items():
                 spec.expect(name, value)
             spec.expect("workflowSpec", {"workflowTemplateRef": {"name": plan.name}})
-            lines = spec.items("schedules")
-            if len(lines) != 1 or not isinstance(lines[0], str):
-                raise ManifestError(f"{spec.where}: 'schedules' must be one cron line, not {lines!r}")
-            return Schedule(cron=lines[0], timezone=spec.text("timezone"))
+            spec.expect("schedules", [plan.schedule.cron])
+            spec.expect("timezone", plan.schedule.timezone)
 
 
 def _check_references(plan: Plan) -> None:

@@ -186,7 +186,9 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("0.spec.entrypoint", None, "'entrypoint' is missing"),
     ("0.kind", "Workflow", "expected one WorkflowTemplate"),
     ("0.apiVersion", "argoproj.io/v2", "our subset of Argo has 'argoproj.io/v1alpha1' there only"),
-    ("1.spec.schedules", ["* * * * *", "1 * * * *"], "'schedules' must be one cron line"),
+    ("0.metadata.annotations.metaflow-hera/schedule", "{", "'metaflow-hera/schedule' is '{', which is no schedule"),
+    ("0.metadata.annotations.metaflow-hera/schedule", None, "has no schedule, but there is a CronWorkflow"),
+    ("1.spec.schedules", ["* * * * *", "1 * * * *"], "our subset of Argo has ['0 10 * * *'] there only"),
     ("1.spec.concurrencyPolicy", "Forbid", "'concurrencyPolicy' is 'Forbid'"),
     ("1.spec.workflowSpec.workflowTemplateRef.name", "other", "'workflowSpec' is"),
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, Annotations
 from metaflow_hera.plan.records import Container, Dag, EmptyDir, Parameter, Plan, Retry, Steps, Task
@@ -20,6 +19,7 @@ from metaflow_hera.plan.text import (
     text,
 )
 
+FLOW = "TestFlow"
 OUT = "import os, pathlib, sys; out = pathlib.Path(os.environ['MFHERA_POD_DIR'])\n"
 
 
@@ -40,7 +40,9 @@ def deployed(name: str, dag: Dag, *templates: Container | Dag | Steps, **fields:
         name=name,
         entrypoint=dag.name,
         templates=(dag, *templates),
-        annotations={Annotations.FLOW: "TestFlow"},
+        labels={Annotations.FLOW: FLOW},
+        run_labels={Annotations.FLOW: FLOW},
+        annotations={Annotations.FLOW: FLOW},
         **fields,  # type: ignore[arg-type]
     )
 
@@ -74,15 +76,15 @@ def wide(code: str, count: int, *, parallelism: int = 100, retry: Retry | None =
     return deployed(name, main, container("start", ""), foreach, body, container("join", ""))
 
 
-def with_exit(code: str, at_exit: Path, name: str = "exiting") -> Plan:
-    """One step, and a handler that writes how the workflow ended."""
+def with_exit(code: str, client: str, name: str = "exiting") -> Plan:
+    """One step, and a handler that posts how the workflow ended; *client* is a `Board`'s."""
     finish = Task(name="finish", template="finish", when=StatusIsNot("Succeeded"))
     return deployed(
         name,
         Dag(name="main", tasks=(Task(name="start", template="start"),)),
         container("start", code),
         Steps(name="exit", task=finish),
-        container("finish", f"pathlib.Path({str(at_exit)!r}).write_text(sys.argv[1])", text(WorkflowStatus())),
+        container("finish", f"{client}post('end', sys.argv[1])", text(WorkflowStatus())),
         on_exit="exit",
     )
 

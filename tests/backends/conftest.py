@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from backend_plans import FLOW
+from board import Board, opened_board
 
 from metaflow_hera.backends import Backend
 from metaflow_hera.backends.embedded import EmbeddedBackend, stop_engine
+from metaflow_hera.backends.kubernetes import KubernetesBackend
+from metaflow_hera.backends.kubernetes_api import KubernetesApi
 from metaflow_hera.engine.pods import kill_orphans
 from metaflow_hera.errors import EngineError
+from metaflow_hera.naming import Annotations
 from metaflow_hera.settings import Settings
+
+CLUSTER = os.environ.get("MFHERA_TEST_KUBECONFIG", "")
 
 
 @pytest.fixture
@@ -25,7 +33,29 @@ def embedded_settings(tmp_path: Path) -> Iterator[Settings]:
         kill_orphans(folder)
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture
+def board() -> Iterator[Board]:
+    with opened_board() as board:
+        yield board
+
+
+@pytest.fixture
+def kubernetes(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesBackend]:
+    """The cluster of ``MFHERA_TEST_KUBECONFIG``; what a test deploys there is removed with all of its runs."""
+    if not CLUSTER:
+        pytest.skip("MFHERA_TEST_KUBECONFIG names no kubeconfig of a cluster with Argo")
+    monkeypatch.setenv("KUBECONFIG", CLUSTER)
+    settings = Settings.load({"backend": "kubernetes"})
+    backend = KubernetesBackend(settings)
+    yield backend
+    api = KubernetesApi(settings)
+    for kind in ("WorkflowTemplate", "CronWorkflow", "Workflow"):
+        for document in api.list(kind, {Annotations.FLOW: FLOW}):
+            api.delete(kind, document["metadata"]["name"])
+
+
+@pytest.fixture(params=["embedded", "kubernetes"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    settings = request.getfixturevalue("embedded_settings")
-    return EmbeddedBackend(settings)
+    if request.param == "kubernetes":
+        return request.getfixturevalue("kubernetes")
+    return EmbeddedBackend(request.getfixturevalue("embedded_settings"))

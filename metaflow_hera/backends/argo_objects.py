@@ -1,0 +1,176 @@
+"""Argo's objects, as an API gives them, as what every backend tells of deployments and runs; and back. All pure."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from metaflow_hera.argo import fixed
+from metaflow_hera.argo.manifest import from_manifests
+from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus
+from metaflow_hera.naming import Annotations, workflow_run_id
+from metaflow_hera.plan.names import PATH
+from metaflow_hera.plan.records import Plan
+
+Document = Mapping[str, Any]
+
+TEMPLATE_LABEL: Final = "workflows.argoproj.io/workflow-template"
+"""On a Workflow, the WorkflowTemplate behind it: Argo's server and command line write it, too."""
+
+CRON_LABEL: Final = "workflows.argoproj.io/cron-workflow"
+
+ENDED: Final = {"Terminate": "terminated", "Stop": "stopped"}
+"""What is told of a run that somebody ended, by Argo's word for how."""
+
+_ON_EXIT: Final = ".onExit"
+_PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
+
+
+def deployment_of(template: Document) -> Deployment:
+    """`ManifestError` for a template that this version did not write."""
+    plan = from_manifests([template])
+    return Deployment(name=plan.name, plan=plan, created=_time(template["metadata"]["creationTimestamp"]))
+
+
+def workflow_from(plan: Plan, values: Mapping[str, str]) -> dict[str, Any]:
+    """A Workflow that runs what is deployed as *plan*, with these values of its parameters."""
+    spec: dict[str, Any] = {"workflowTemplateRef": {"name": plan.name}}
+    if values:
+        spec["arguments"] = {"parameters": [{"name": name, "value": value} for name, value in values.items()]}
+    metadata = {
+        "generateName": f"{plan.name}-",
+        "labels": {**plan.run_labels, TEMPLATE_LABEL: plan.name},
+        "annotations": {
+            Annotations.FLOW: plan.annotations.get(Annotations.FLOW, ""),
+            Annotations.TRIGGERED_AT: datetime.now(UTC).isoformat(),
+        },
+    }
+    return {"apiVersion": fixed.API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
+
+
+def name_of_deployment(workflow: Document) -> str:
+    """Of the WorkflowTemplate behind a Workflow; empty for one that has none."""
+    labels = workflow["metadata"].get("labels", {})
+    reference = workflow.get("spec", {}).get("workflowTemplateRef") or {}
+    return str(reference.get("name") or labels.get(TEMPLATE_LABEL) or labels.get(CRON_LABEL) or "")
+
+
+def order_of(workflow: Document) -> datetime:
+    """When it was made: by the clock of who triggered it, if we did, for that of the server counts whole seconds."""
+    metadata = workflow["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return _time(annotations.get(Annotations.TRIGGERED_AT) or metadata["creationTimestamp"])
+
+
+def run_status(workflow: Document, *, with_nodes: bool = True) -> RunStatus:
+    """What a Workflow's own status tells, which its controller writes at its own pace."""
+    metadata, status = workflow["metadata"], workflow.get("status") or {}
+    templates = _templates(workflow)
+    nodes = nodes_of(status)
+    phase = _PHASES.get(status.get("phase") or "", Phase.RUNNING)
+    return RunStatus(
+        run=workflow_run_id(metadata["name"]),
+        deployment=name_of_deployment(workflow),
+        flow=_flow(workflow),
+        phase=phase,
+        message=_message(workflow, nodes) if phase.is_bad else str(status.get("message") or ""),
+        created=_time(metadata["creationTimestamp"]),
+        started=_optional_time(status.get("startedAt")),
+        finished=_optional_time(status.get("finishedAt")),
+        parameters=_parameters(workflow),
+        nodes=tuple(_tasks(metadata["name"], nodes, templates)) if with_nodes else (),
+    )
+
+
+def nodes_of(status: Document) -> Mapping[str, Document]:
+    """The nodes of a Workflow; of a large one they are compressed, and empty if the controller keeps them elsewhere."""
+    nodes: Mapping[str, Document] = status.get("nodes") or {}
+    if packed := status.get("compressedNodes"):
+        nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
+    return nodes
+
+
+def _templates(workflow: Document) -> dict[str, Document]:
+    status = workflow.get("status") or {}
+    spec = status.get("storedWorkflowTemplateSpec") or workflow.get("spec") or {}
+    return {template["name"]: template for template in spec.get("templates") or ()}
+
+
+def _flow(workflow: Document) -> str:
+    annotations = workflow["metadata"].get("annotations") or {}
+    labels = workflow["metadata"].get("labels") or {}
+    return str(annotations.get(Annotations.FLOW) or labels.get(Annotations.FLOW) or "")
+
+
+def _parameters(workflow: Document) -> dict[str, str]:
+    """Given ones, over the defaults that the controller has put beside them."""
+    stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
+    found: dict[str, str] = {}
+    for spec in (stored, workflow.get("spec") or {}):
+        for parameter in (spec.get("arguments") or {}).get("parameters") or ():
+            if parameter.get("value") is not None:
+                found[parameter["name"]] = str(parameter["value"])
+    return found
+
+
+def _tasks(workflow: str, nodes: Mapping[str, Document], templates: Mapping[str, Document]) -> Iterator[NodeStatus]:
+    """One for each task, in the order in which they began; the exit handler is none."""
+    tasks = [node for node in _task_nodes(nodes) if not node["name"].startswith(f"{workflow}{_ON_EXIT}")]
+    for node in sorted(tasks, key=lambda each: (each.get("startedAt") or "", each["name"])):
+        yield _task(node, nodes, templates)
+
+
+def _task_nodes(nodes: Mapping[str, Document]) -> Iterator[Document]:
+    """Pods, and for each that may be tried again the node over its attempts."""
+    attempts = {child for node in nodes.values() if node["type"] == "Retry" for child in node.get("children") or ()}
+    return (node for key, node in nodes.items() if node["type"] in ("Pod", "Retry") and key not in attempts)
+
+
+def _task(node: Document, nodes: Mapping[str, Document], templates: Mapping[str, Document]) -> NodeStatus:
+    attempts = _attempts(node, nodes)
+    last = attempts[-1] if attempts else node
+    template = templates.get(str(node.get("templateName") or ""), {})
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    inputs = {each["name"]: each.get("value") for each in (node.get("inputs") or {}).get("parameters") or ()}
+    return NodeStatus(
+        name=node["name"],
+        step=str(annotations.get(Annotations.STEP) or node.get("templateName") or node["displayName"]),
+        path=str(inputs.get(PATH) or "0"),
+        phase=_PHASES.get(node.get("phase") or "", Phase.PENDING),
+        attempts=len(attempts),
+        message=str(last.get("message") or node.get("message") or ""),
+        started=_optional_time(node.get("startedAt")),
+        finished=_optional_time(node.get("finishedAt")),
+    )
+
+
+def _attempts(node: Document, nodes: Mapping[str, Document]) -> list[Document]:
+    if node["type"] == "Pod":
+        return [node]
+    children = (nodes[child] for child in node.get("children") or () if child in nodes)
+    return [child for child in children if child["type"] == "Pod"]
+
+
+def _message(workflow: Document, nodes: Mapping[str, Document]) -> str:
+    """Why it failed: what ended it from outside, or else the first task that did."""
+    own = str((workflow.get("status") or {}).get("message") or "")
+    if shutdown := (workflow.get("spec") or {}).get("shutdown"):
+        return ENDED.get(shutdown, own)
+    failed = [node for node in _task_nodes(nodes) if _PHASES.get(node.get("phase") or "", Phase.PENDING).is_bad]
+    if not failed or "deadline" in own.lower():
+        return own
+    first = min(failed, key=lambda node: (node.get("finishedAt") or "", node["name"]))
+    messages = [str(attempt.get("message") or "") for attempt in _attempts(first, nodes)]
+    return f"{first['name']}: {messages[-1] if messages else first.get('message') or own}"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _optional_time(text: str | None) -> datetime | None:
+    return _time(text) if text else None
