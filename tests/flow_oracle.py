@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,13 +19,16 @@ from metaflow_hera.flow.parameter_values import parameter_values, resolve_defaul
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.scope import ForeachFrame, TaskScope
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, merged, transition
-from metaflow_hera.flow.task import Inputs
+from metaflow_hera.flow.task import Inputs, NextCall
 from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
-from metaflow_hera.naming import IndexPath
+from metaflow_hera.naming import IndexPath, iteration_of
 
 Artifacts = dict[str, object]
+Frames = tuple[ForeachFrame, ...]
+Where = tuple[str, str]
+"""A step and an index path."""
 
 
 @dataclass
@@ -35,13 +38,51 @@ class Oracle:
     flow_class: type[FlowSpec]
     graph: Graph
     fixed: Mapping[str, object]
-    tasks: dict[tuple[str, str], Artifacts] = field(default_factory=dict)
+    tasks: dict[Where, Artifacts] = field(default_factory=dict)
     """What each task left, by step and index path."""
-    _frames: dict[tuple[str, str], tuple[ForeachFrame, ...]] = field(default_factory=dict)
+    calls: dict[Where, NextCall | None] = field(default_factory=dict)
+    """How each task was left."""
+    _frames: dict[Where, Frames] = field(default_factory=dict)
 
-    def run(self, step: str, path: IndexPath, frames: tuple[ForeachFrame, ...], parents: list[tuple[str, str]]) -> None:
-        """Run a task and all that follows from it up to the next join."""
-        where = (step, str(path))
+    def run(self, step: str, path: IndexPath, frames: Frames, parents: list[Where]) -> tuple[str, Where] | None:
+        """Run a task and what follows from it, up to the join that another task has to reach, too; None at the end."""
+        while True:
+            where = (step, str(self._iteration(step, path, parents)))
+            call, flow = self._task(where, frames, parents)
+            if call is None:
+                return None
+            target = call.targets[0]
+            if call.splits is not None:
+                over = range(call.splits) if call.foreach is None else getattr(flow, call.foreach)
+                arrived = [
+                    self.run(target, path.child(frame.index), (*frames, frame), [where])
+                    for frame in self._items(step, call.foreach or "", over, call.splits)
+                ]
+            elif len(call.targets) > 1:
+                arrived = [self.run(branch, path, frames, [where]) for branch in call.targets]
+            elif self.graph[target].is_join:
+                return target, where
+            else:
+                step, parents = target, [where]
+                continue
+            parents = [parent for _, parent in filter(None, arrived)]
+            (step,) = {join for join, _ in filter(None, arrived)}
+
+    def _iteration(self, step: str, path: IndexPath, parents: list[Where]) -> IndexPath:
+        """The path of a task, counted on if the step leads back to itself."""
+        if step not in self.graph[step].targets:
+            return path
+        before = [iteration_of(parent) or 0 for name, parent in parents if name == step]
+        return IndexPath(path.indexes, before[0] + 1 if before else 0)
+
+    def _items(self, step: str, name: str, over: object, count: int) -> Iterator[ForeachFrame]:
+        for index in range(count):
+            item = partial(item_at, over, index)
+            yield ForeachFrame(step=step, over=name, index=index, count=count, item=item)
+
+    def _task(self, where: Where, frames: Frames, parents: list[Where]) -> tuple[NextCall | None, FlowSpec]:
+        """Run one task and keep what it left."""
+        step, path = where
         scope = self._scope(step, {} if self.graph[step].is_join or not parents else self.tasks[parents[0]], frames)
         flow = self.flow_class(use_cli=False)
         begin_task(flow, scope)
@@ -50,7 +91,7 @@ class Oracle:
             flow_name=self.graph.flow,
             run_id="oracle",
             step_name=step,
-            task_id=str(path),
+            task_id=path,
             parameter_names=tuple(parameters_of(self.flow_class)),
         )
         current.enter(facts)
@@ -63,29 +104,10 @@ class Oracle:
         check_transition(self.graph[step], call)
         taken = {name: values[name] for name, values in merged(flow).items()}
         self.tasks[where] = _stored({**scope.inherited, **taken, **changes(flow)})
-        if call is None:
-            return
-        if call.foreach is not None:
-            over, count = getattr(flow, call.foreach), call.splits or 0
-            for index in range(count):
-                frame = ForeachFrame(
-                    step=step, over=call.foreach, index=index, count=count, item=partial(item_at, over, index)
-                )
-                self.run(call.targets[0], path.child(index), (*frames, frame), [where])
-            self._join(step, [path.child(index) for index in range(count)], path, frames)
-        elif len(call.targets) > 1:
-            for target in call.targets:
-                self.run(target, path, frames, [where])
-            self._join(step, [path], path, frames)
-        elif not self.graph[call.targets[0]].is_join:
-            self.run(call.targets[0], path, frames, [where])
+        self.calls[where] = call
+        return call, flow
 
-    def _join(self, split: str, paths: list[IndexPath], path: IndexPath, frames: tuple[ForeachFrame, ...]) -> None:
-        join = self.graph.joins[split]
-        parents = [(parent, str(inner)) for inner in paths for parent in self.graph.parents[join]]
-        self.run(join, path, frames, parents)
-
-    def _scope(self, step: str, inherited: Artifacts, frames: tuple[ForeachFrame, ...]) -> TaskScope:
+    def _scope(self, step: str, inherited: Artifacts, frames: Frames) -> TaskScope:
         values = _stored(inherited)
         return TaskScope(
             step=step,
@@ -95,7 +117,7 @@ class Oracle:
             identity=lambda name: pickle.dumps(values[name]).hex(),
         )
 
-    def _input(self, parent: tuple[str, str]) -> FlowSpec:
+    def _input(self, parent: Where) -> FlowSpec:
         flow = self.flow_class(use_cli=False)
         begin_task(flow, self._scope(parent[0], self.tasks[parent], self._frames[parent]))
         return flow
