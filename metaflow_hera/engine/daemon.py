@@ -100,14 +100,15 @@ class Engine:
         self.state.end_run(stored.number, Phase.ERROR, error.message, now)
 
     def _start_pods(self, now: float) -> None:
-        """Let the runs start pods in turn, as many as the machine may have."""
-        running = sum(len(run.running) for run in self._runs.values())
+        """Let the runs start pods in turn, as many as the machine may have; a gang counts as one, and starts whole."""
+        taken = sum(len(run.slots) for run in self._runs.values())
         waiting = [run for run in self._runs.values() if run.can_start]
-        while waiting and running < self._limits.pods:
-            for run in waiting[: self._limits.pods - running]:
-                run.start_next(now)
-                running += 1
-            waiting = [run for run in waiting if run.can_start]
+        while waiting:
+            for run in tuple(waiting):
+                before = len(run.slots)
+                if not run.start_next(now, has_room=taken < self._limits.pods) or not run.can_start:
+                    waiting.remove(run)
+                taken += len(run.slots) - before
 
 
 def serve(

@@ -6,7 +6,7 @@ another one takes up where it was.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredRun
+from metaflow_hera.engine.waiting import Waiting
 from metaflow_hera.plan.records import Plan
 
 VANISHED_LIMIT: Final = 3
@@ -43,7 +44,7 @@ class LiveRun:
         self._place = place
         self._scheduler = Scheduler(plan, stored.workflow, started=started)
         self._parameters = pods.parameters_file(stored.parameters)
-        self._queue: deque[Pod] = deque()
+        self._waiting = Waiting()
         self._numbers: dict[str, int] = {}
         self.running: dict[str, Pod] = {}
         self._vanished: Counter[str] = Counter()
@@ -60,7 +61,7 @@ class LiveRun:
             if name in run._numbers:
                 run.running[name] = pod
             else:
-                run._queue.append(pod)
+                run._waiting.extend([pod])
         run._follow_up(now)
         return run
 
@@ -74,11 +75,21 @@ class LiveRun:
 
     @property
     def can_start(self) -> bool:
-        return bool(self._queue)
+        return bool(self._waiting)
 
-    def start_next(self, now: float) -> None:
-        """Start the pod that waits longest."""
-        pod = self._queue.popleft()
+    @property
+    def slots(self) -> frozenset[str]:
+        """What takes room: its running pods, a gang as one."""
+        return frozenset(pod.slot for pod in self.running.values())
+
+    def start_next(self, now: float, *, has_room: bool) -> bool:
+        """Start the pod that waits longest, or is one of a gang that runs; whether there was one."""
+        pod = self._waiting.take(self.slots, has_room=has_room)
+        if pod is not None:
+            self._start(pod, now)
+        return pod is not None
+
+    def _start(self, pod: Pod, now: float) -> None:
         if pod.name not in self._numbers:
             self._numbers[pod.name] = self._place.state.add_pod(self.stored.number, pod, now)
         try:
@@ -100,13 +111,13 @@ class LiveRun:
                     self._collect_gone(pod, folder, now)
                 case PodState.RUNNING:
                     pass
-        self._queue.extend(self._scheduler.advance(now))
+        self._waiting.extend(self._scheduler.advance(now))
         self._follow_up(now)
 
     def terminate(self, now: float) -> None:
         if not self._scheduler.is_terminated:
             self._place.state.add_termination(self.stored.number, "terminated", now)
-            self._queue.extend(self._scheduler.advance(now) + self._scheduler.terminate("terminated"))
+            self._waiting.extend(self._scheduler.advance(now) + self._scheduler.terminate("terminated"))
             self._follow_up(now)
 
     def _collect_ended(self, pod: Pod, folder: Path, now: float) -> None:
@@ -126,11 +137,11 @@ class LiveRun:
         if self._vanished[pod.name] > VANISHED_LIMIT:
             self._ended(pod.name, PodOutcome(phase=Phase.ERROR, message="the pod's supervisor died"), now)
         else:
-            self._queue.appendleft(pod)
+            self._waiting.put_first(pod)
 
     def _ended(self, name: str, outcome: PodOutcome, now: float) -> None:
         self._place.state.end_pod(self.stored.number, name, outcome, now)
-        self._queue.extend(self._scheduler.ended(name, outcome, now))
+        self._waiting.extend(self._scheduler.ended(name, outcome, now))
 
     def _follow_up(self, now: float) -> None:
         """Do what the scheduler's state asks for beside new pods: end pods, and write down the run's end."""
@@ -138,9 +149,9 @@ class LiveRun:
             for name in self.running:
                 pods.terminate(self._folder(name))
         self._was_stopping = self._scheduler.is_stopping
-        while self._scheduler.is_stopping and self._queue:
-            name = self._queue.popleft().name
-            self._ended(name, PodOutcome(phase=Phase.FAILED, message="the run ended before this pod started"), now)
+        for pod in self._waiting.drain() if self._scheduler.is_stopping else ():
+            outcome = PodOutcome(phase=Phase.FAILED, message="the run ended before this pod started")
+            self._ended(pod.name, outcome, now)
         if self.is_over:
             self._place.state.end_run(self.stored.number, self._scheduler.phase, self._scheduler.message, now)
 

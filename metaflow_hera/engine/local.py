@@ -6,19 +6,17 @@ import gc
 import os
 import select
 import signal
-import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
 from metaflow_hera.command import TaskCommand
+from metaflow_hera.engine.alarm import Alarm, alarm
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.engine.waiting import Waiting
 from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, outputs_of_pod, pod_outcome, warm
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.records import runs
@@ -68,8 +66,8 @@ def run_plan(plan: Plan, job: Job, *, run: str, workers: int, listener: Listener
     gc.collect()
     gc.freeze()  # or a collection in a child copies every page of the parent
     try:
-        with _signals() as alarm:
-            return _LocalRun(local_plan(plan), job, run, workers, listener).until_the_end(alarm)
+        with alarm() as heard:
+            return _LocalRun(local_plan(plan), job, run, workers, listener).until_the_end(heard)
     finally:
         gc.unfreeze()
 
@@ -85,38 +83,6 @@ def _without_backoff(template: Template) -> Template:
     return template
 
 
-@dataclass(slots=True)
-class _Alarm:
-    """The signals that came, and a descriptor that becomes readable when one does."""
-
-    source: int
-    came: list[int]
-
-
-@contextmanager
-def _signals() -> Iterator[_Alarm]:
-    if threading.current_thread() is not threading.main_thread():
-        yield _Alarm(-1, [])  # signals are the main thread's; who runs us elsewhere has its own way to stop
-        return
-    source, writer = os.pipe()
-    for descriptor in (source, writer):
-        os.set_blocking(descriptor, False)
-    alarm = _Alarm(source, [])
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # or nohup would be in vain
-        numbers.append(signal.SIGHUP)
-    before = [signal.signal(number, lambda number, _: alarm.came.append(number)) for number in numbers]
-    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    try:
-        yield alarm
-    finally:
-        signal.set_wakeup_fd(wakeup)
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-        os.close(source)
-        os.close(writer)
-
-
 class _LocalRun:
     """The loop of one run."""
 
@@ -126,7 +92,7 @@ class _LocalRun:
         self._limit = workers
         self._listener = listener
         self._scheduler = Scheduler(plan, run, started=time.time())
-        self._queue: deque[Pod] = deque()
+        self._waiting = Waiting()
         self._workers: dict[int, Worker] = {}
         self._by_source: dict[int, Worker] = {}
         self._standby: dict[str, Worker] = {}
@@ -137,10 +103,10 @@ class _LocalRun:
         self._look_at = 0.0
         self._signal = 0
 
-    def until_the_end(self, alarm: _Alarm) -> LocalEnd:
+    def until_the_end(self, alarm: Alarm) -> LocalEnd:
         if alarm.source >= 0:
             self._poll.register(alarm.source, select.POLLIN)
-        self._queue.extend(self._scheduler.begin())
+        self._waiting.extend(self._scheduler.begin())
         try:
             while not self._scheduler.phase.is_final:
                 self._start_workers()
@@ -168,15 +134,18 @@ class _LocalRun:
         return LocalEnd(phase=phase, message=message, signal=self._signal)
 
     def _start_workers(self) -> None:
-        while self._queue and len(self._workers) < self._limit and not self._scheduler.is_stopping:
-            pod = self._queue.popleft()
+        while self._waiting and not self._scheduler.is_stopping:
+            running = {worker.pod.slot for worker in self._workers.values()}
+            pod = self._waiting.take(running, has_room=len(running) < self._limit)
+            if pod is None:
+                break
             command = TaskCommand.parse(pod.args)
             outputs = self._job.done.get((command.step, command.path))
             if outputs is None:
                 self._start_worker(pod, self._first(command) if command.repeats else command)
             else:
                 done = PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(pod, outputs))
-                self._queue.extend(self._scheduler.ended(pod.name, done, time.time()))
+                self._waiting.extend(self._scheduler.ended(pod.name, done, time.time()))
 
     def _start_worker(self, pod: Pod, command: TaskCommand) -> None:
         self._listener.started(pod, command)
@@ -226,7 +195,7 @@ class _LocalRun:
         command = worker.watched.command
         self._listener.ended(command, outcome, again=again)
         if not command.repeats or not self._repeat(worker.pod, command, told):
-            self._queue.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+            self._waiting.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
 
     def _first(self, command: TaskCommand) -> TaskCommand:
         from metaflow_hera.runtime.iterations import first_iteration  # few steps repeat
@@ -252,13 +221,13 @@ class _LocalRun:
         if self._by_source.pop(source, None) is not None:
             self._poll.unregister(source)
 
-    def _obey(self, alarm: _Alarm) -> None:
+    def _obey(self, alarm: Alarm) -> None:
         """End the run as the signals that came demand."""
         while alarm.came:
             number = alarm.came.pop(0)
             hard = self._signal != 0
             self._signal = self._signal or number
-            self._queue.extend(self._scheduler.terminate(INTERRUPTED))
+            self._waiting.extend(self._scheduler.terminate(INTERRUPTED))
             for worker in self._workers.values():
                 worker.terminate(signal.SIGKILL if hard else signal.SIGTERM)
             self._kill_at = time.monotonic() + GRACE_SECONDS
@@ -270,7 +239,7 @@ class _LocalRun:
         if now > self._look_at or any(worker.is_silent for worker in self._workers.values()):
             self._look_at = now + LOOK
             self._look_at_processes()
-        self._queue.extend(self._scheduler.advance(time.time()))
+        self._waiting.extend(self._scheduler.advance(time.time()))
         if self._scheduler.is_stopping:
             self._wind_up(now)
 
@@ -285,9 +254,9 @@ class _LocalRun:
 
     def _wind_up(self, now: float) -> None:
         """Start nothing more, and give what runs its time to end."""
-        while self._queue:
+        for pod in self._waiting.drain():
             outcome = PodOutcome(phase=Phase.FAILED, message=NOT_STARTED)
-            self._queue.extend(self._scheduler.ended(self._queue.popleft().name, outcome, time.time()))
+            self._waiting.extend(self._scheduler.ended(pod.name, outcome, time.time()))
         if self._kill_at is None:
             self._kill_at = now + GRACE_SECONDS
             for worker in self._workers.values():

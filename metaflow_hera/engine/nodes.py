@@ -131,6 +131,13 @@ class Execution:
     def may_retry(self) -> bool:
         return self.template.retry is not None and self.attempt < self.template.retry.limit
 
+    @property
+    def gang(self) -> str:
+        """The fan-out that it is an item of, if that has no limit: Argo starts such items all at once."""
+        if self.caller is None or self.caller.fan_out is None or self.caller.scope.shape.parallelism is not None:
+            return ""
+        return self.caller.scope.name
+
     def resolve(self, reference: Reference, about: Globals) -> str:
         if isinstance(reference, Retries) and self.template.retry:
             return str(self.attempt)

@@ -22,6 +22,13 @@ class Pod:
     template: Container
     args: tuple[str, ...]
     attempt: int = 0
+    gang: str = ""
+    """The fan-out whose pods all run at the same time, if it is one of those."""
+
+    @property
+    def slot(self) -> str:
+        """What takes room on this machine: a gang as one, or the pod."""
+        return self.gang or self.name
 
     @property
     def may_retry(self) -> bool:

@@ -198,7 +198,14 @@ class Scheduler:
         args = tuple(fill(arg, lambda reference: execution.resolve(reference, self._about)) for arg in template.args)
         self._running[name] = execution
         self._starts.append(
-            Pod(name=name, node=execution.name, template=template, args=args, attempt=execution.attempt)
+            Pod(
+                name=name,
+                node=execution.name,
+                template=template,
+                args=args,
+                attempt=execution.attempt,
+                gang=execution.gang,
+            )
         )
 
     def _try_again(self, execution: Execution, now: float) -> None:
