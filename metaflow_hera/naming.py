@@ -13,44 +13,11 @@ from dataclasses import dataclass
 
 from metaflow_hera.errors import NamingError
 
-TEMPLATE_NAME_LIMIT = 45
-"""A CronWorkflow's name ends at 52 characters, a Workflow's at 63; runs append a dash and up to 17 characters."""
-
 STEP_NAME_LIMIT = 100
 """Argo ends a template's name at 128 characters; wrappers add to it."""
 
 # Argo replaces "-" by "_" and evaluates `depends` with expr, whose keywords are no operands there.
 _EXPR_KEYWORD = re.compile(r"(in|not|or|and|let|if|else|true|false|nil|matches|contains|startswith|endswith)\Z")
-_DEPLOYMENT_NAME = re.compile(r"[a-z]([-a-z0-9.]*[a-z0-9])?\Z")
-
-
-def deployment_name(flow: str, name: str | None = None) -> str:
-    """The name of a flow's WorkflowTemplate, by the peer's rules; *name* is the user's own choice.
-
-    >>> deployment_name("ParameterFlow"), deployment_name("_My_Flow")
-    ('parameterflow', 'myflow')
-    """
-    if name is not None:
-        return _valid_deployment_name(name)
-    folded = _ascii(flow)
-    derived = re.sub(r"[_@+]", "", re.sub(r"^[^A-Za-z]+", "", folded)).lower()
-    if folded != flow or not derived:
-        derived = "-".join(filter(None, (derived or "flow", _digest(flow))))
-    if len(derived) > TEMPLATE_NAME_LIMIT:
-        raise NamingError(
-            f"flow {flow!r}: its name in Argo, {derived!r}, has {len(derived)} characters, and at most "
-            f"{TEMPLATE_NAME_LIMIT} fit; give a shorter one with --name"
-        )
-    return derived
-
-
-def _valid_deployment_name(name: str) -> str:
-    if not _DEPLOYMENT_NAME.match(name) or len(name) > TEMPLATE_NAME_LIMIT:
-        raise NamingError(
-            f"the name {name!r} cannot be used in Argo: write at most {TEMPLATE_NAME_LIMIT} lower-case letters, "
-            "digits, '-' and '.', beginning with a letter and ending with a letter or a digit"
-        )
-    return name
 
 
 def template_names(steps: Iterable[str]) -> dict[str, str]:
@@ -75,10 +42,10 @@ def _is_plain(step: str) -> bool:
 
 
 def _readable_name(step: str) -> str:
-    readable = re.sub(r"[^a-z0-9-]", "", _ascii(step).replace("_", "-").lower()).strip("-") or "step"
+    readable = re.sub(r"[^a-z0-9-]", "", ascii_of(step).replace("_", "-").lower()).strip("-") or "step"
     if not readable[0].isalpha():
         readable = f"step-{readable}"
-    return f"{readable[:STEP_NAME_LIMIT]}-{_digest(step)}"
+    return f"{readable[:STEP_NAME_LIMIT]}-{short_digest(step)}"
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:
@@ -91,11 +58,12 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _ascii(text: str) -> str:
+def ascii_of(text: str) -> str:
+    """*text* without what is not ASCII, letters without their accents."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
-def _digest(text: str) -> str:
+def short_digest(text: str) -> str:
     """Five letters and digits that are no English word, from all of *text*."""
     import hashlib  # loads OpenSSL, which takes milliseconds that the start of a container need not pay
 
@@ -271,9 +239,12 @@ def run_of_index(key: str) -> str:
     return key.rpartition("/")[2].partition("-")[2]
 
 
+DATA_PREFIX = "data/"
+
+
 def data_key(digest: str) -> str:
     """The key of a content-addressed object."""
-    return f"data/{digest[:2]}/{digest}"
+    return f"{DATA_PREFIX}{digest[:2]}/{digest}"
 
 
 def pathspec(*parts: str | int) -> str:
@@ -313,9 +284,11 @@ class Annotations:
     VERSION = f"{LABEL_PREFIX}version"
     SCHEDULE = f"{LABEL_PREFIX}schedule"
     STEP = f"{LABEL_PREFIX}step"
+    PROJECT = f"{LABEL_PREFIX}project"
+    BRANCH = f"{LABEL_PREFIX}branch"
     TRIGGERED_AT = f"{LABEL_PREFIX}triggered-at"
 
 
 def label_value(text: str) -> str:
     """*text* as far as a Kubernetes label can hold it: at most 63 letters, digits, ``-``, ``_`` and ``.``."""
-    return re.sub(r"[^-A-Za-z0-9_.]", "-", _ascii(text))[:63].strip("-_.")
+    return re.sub(r"[^-A-Za-z0-9_.]", "-", ascii_of(text))[:63].strip("-_.")

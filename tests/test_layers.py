@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 LAYERS = [
     {"errors"},
     {"naming", "command"},
-    {"settings"},
+    {"settings", "deployment_names"},
     {"store", "vaults", "graph.model"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.info"},

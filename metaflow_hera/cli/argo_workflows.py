@@ -18,10 +18,10 @@ from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked, deployed, deployments
 from metaflow_hera.deploy.manifests import compile_manifests
+from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
-from metaflow_hera.naming import deployment_name
 
 
 def _name(ctx: click.Context) -> str:

@@ -23,10 +23,10 @@ from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.deploy.deployment import DeployedFlow, deployed
 from metaflow_hera.deploy.telling import Tell
 from metaflow_hera.deploy.triggered import TriggeredRun
+from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
-from metaflow_hera.naming import deployment_name
 
 
 def find(target: str, flow_name: str | None, name: str | None, backend: str | None) -> DeployedFlow:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from metaflow_hera.argo.cron import five_fields
-from metaflow_hera.deploy.arguments import describe_parameters, plan_parameters
+from metaflow_hera.deploy.arguments import Arguments, default_arguments, describe_parameters, plan_parameters
+from metaflow_hera.deploy.cells import module_text
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.source import CheckedFlow
+from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.flow.decorators import flow_decorators, schedule
-from metaflow_hera.flow.source import source_of
-from metaflow_hera.naming import Annotations, deployment_name
-from metaflow_hera.package import CodePackage, NotebookSource, build
+from metaflow_hera.naming import Annotations
+from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.runtime.bootstrap import COMMAND
@@ -29,6 +30,13 @@ class Compiled:
     plan: Plan
     package: CodePackage
     store: Store
+    defaults: Arguments
+    """Of the parameters that need not be given."""
+
+    def upload(self) -> None:
+        """Put into the store what containers need from there."""
+        upload(self.store, self.package)
+        self.defaults.upload(self.store)
 
     @property
     def version(self) -> str:
@@ -41,7 +49,8 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     store = open_store(settings.datastore, settings)
     source = _source(flow)
     folder = source.parent if isinstance(source, Path) else source.folder
-    package = build(source, settings.suffixes_of_packages(folder), exclude=own_folders(settings))
+    package = build(source, settings.suffixes_of_packages(folder), exclude=own_folders(settings), launch=flow.launch)
+    defaults = default_arguments(flow, settings)
     options = CompileOptions(
         name=name,
         file=package.flow_file,
@@ -57,20 +66,20 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
-        parameters=plan_parameters(flow, settings),
+        parameters=plan_parameters(flow, defaults.texts),
         schedule=schedule_of(flow),
         annotations={Annotations.PARAMETERS: describe_parameters(flow.parameters)},
         deadline=choices.deadline,
     )
     plan = compile_plan(flow.graph, options)
     plan = replace(plan, annotations={**plan.annotations, Annotations.VERSION: version_of(plan)})
-    return Compiled(flow=flow, plan=plan, package=package, store=store)
+    return Compiled(flow=flow, plan=plan, package=package, store=store, defaults=defaults)
 
 
 def _source(flow: CheckedFlow) -> Path | NotebookSource:
     if flow.file:
         return flow.file
-    return NotebookSource(file=flow.file_name, text=source_of(flow.flow_class).text, folder=Path.cwd())
+    return NotebookSource(file=flow.file_name, text=module_text(flow.flow_class), folder=Path.cwd())
 
 
 def own_folders(settings: Settings) -> tuple[Path, ...]:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
+from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import FlowError, NamingError, Problem
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import Annotations, deployment_name, label_value
+from metaflow_hera.naming import Annotations, label_value
 from metaflow_hera.plan.container import exit_container, step_container
 from metaflow_hera.plan.dag import DagCompiler
 from metaflow_hera.plan.names import Names

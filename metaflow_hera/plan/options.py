@@ -17,7 +17,7 @@ class CompileOptions:
     """What the deployer, the settings and the code package say."""
 
     name: str
-    """Of the WorkflowTemplate: `naming.deployment_name`; empty for a run without a deployment."""
+    """Of the WorkflowTemplate: `deployment_names.deployment_name`; empty for a run without a deployment."""
     file: str
     """The flow's file, relative to the root of the code package."""
     store: str

@@ -12,8 +12,8 @@ import pytest
 from run_artifacts import Artifacts, artifacts
 
 from metaflow_hera import Run, namespace
+from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.flow.load import load_flow
-from metaflow_hera.naming import deployment_name
 
 pytestmark = pytest.mark.timeout(1200)
 
