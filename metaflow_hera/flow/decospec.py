@@ -4,46 +4,78 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow.decorators import STEP_DECORATORS, StepDecorator, problems_of
 from metaflow_hera.graph.model import DecoratorSpec
 
+if TYPE_CHECKING:
+    from metaflow_hera.flow.user_decorators import Applied
+
 _ATTRIBUTE = re.compile(r"\s*(\w+)\s*=")
 _NEXT = re.compile(r",(?=\s*\w+\s*=)")
 
 
-def parse_decospec(text: str) -> StepDecorator:
+def parse_decospec(text: str, flow_class: type | None = None) -> StepDecorator | Applied:
     """The decorator behind a text; `UsageError` with everything that is wrong with it.
+
+    Of several of the user's own that the name could mean, it is the one that the module of *flow_class* has.
 
     >>> parse_decospec("retry:times=4,minutes_between_retries=1")
     retry(times=4, minutes_between_retries=1)
     >>> parse_decospec('environment:vars={"A": "1,B=2"}')
     environment(vars={'A': '1,B=2'})
     """
+    try:
+        name, attributes = name_and_attributes(text)
+        kind = STEP_DECORATORS.get(name)
+        return _user_decorator(name, attributes, flow_class) if kind is None else _ours(kind, attributes)
+    except UsageError as error:
+        raise UsageError("\n".join(f"--with {text}: {problem}" for problem in str(error).splitlines())) from error
+
+
+def portable(text: str, decorator: StepDecorator | Applied, flow_class: type) -> str:
+    """The text as it means the same in a process that has loaded no more than the flow."""
+    kind = decorator.spec.kind
+    if kind is None or kind.__module__ in ("__main__", flow_class.__module__):
+        return text
+    _, colon, rest = text.partition(":")
+    return f"{kind.__module__}.{kind.__qualname__}{colon}{rest}"
+
+
+def name_and_attributes(text: str) -> tuple[str, dict[str, object]]:
+    """Both parts of a text; `UsageError` for attributes that cannot be read."""
     name, _, rest = text.partition(":")
-    kind = STEP_DECORATORS.get(name.strip())
-    if kind is None:
-        known = ", ".join(name for name in STEP_DECORATORS if STEP_DECORATORS[name].is_supported)
-        raise UsageError(f"--with {text}: there is no step decorator {name!r}; there are {known}")
-    attributes = _attributes(text, rest)
-    if problems := list(problems_of(DecoratorSpec(name=kind.name, attributes=attributes), STEP_DECORATORS)):
-        raise UsageError("\n".join(f"--with {text}: {problem}" for problem in problems))
-    decorator: StepDecorator = kind(**attributes)
-    return decorator
-
-
-def _attributes(text: str, rest: str) -> dict[str, object]:
     attributes: dict[str, object] = {}
     place = 0
     while place < len(rest.rstrip()):
         match = _ATTRIBUTE.match(rest, place)
         if match is None:
-            raise UsageError(f"--with {text}: expected attribute=value at {rest[place:]!r}")
+            raise UsageError(f"expected attribute=value at {rest[place:]!r}")
         if match[1] in attributes:
-            raise UsageError(f"--with {text}: {match[1]!r} is given twice")
+            raise UsageError(f"{match[1]!r} is given twice")
         attributes[match[1]], place = _value(rest, match.end())
-    return attributes
+    return name.strip(), attributes
+
+
+def _ours(kind: type[StepDecorator], attributes: Mapping[str, object]) -> StepDecorator:
+    if problems := list(problems_of(DecoratorSpec(name=kind.name, attributes=attributes), STEP_DECORATORS)):
+        raise UsageError("\n".join(problems))
+    decorator: StepDecorator = kind(**attributes)
+    return decorator
+
+
+def _user_decorator(name: str, attributes: Mapping[str, object], flow_class: type | None) -> Applied:
+    from metaflow_hera.flow.known import step_kind_named  # all that decorators of the user's own need
+    from metaflow_hera.flow.user_decorators import Applied, written
+    from metaflow_hera.flow.user_rules import problems_of_use
+
+    spec = written(step_kind_named(name, flow_class), (), attributes)
+    if problems := list(problems_of_use(spec, on_step=True)):
+        raise UsageError("\n".join(problems))
+    return Applied(spec)
 
 
 def _value(rest: str, start: int) -> tuple[object, int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
+from metaflow_hera.flow.decorators import STEP_DECORATORS
 from metaflow_hera.flow.spec import FlowSpec
-from metaflow_hera.flow.written import WRITTEN
+from metaflow_hera.flow.steps import steps_of
+from metaflow_hera.flow.written import WRITTEN, written_on
 from metaflow_hera.graph.model import DecoratorSpec
 
 
@@ -45,3 +47,17 @@ def with_decorators(step: FunctionType, specs: tuple[DecoratorSpec, ...]) -> Fun
     vars(copy).update(vars(step))
     setattr(copy, WRITTEN, specs[::-1])
     return copy
+
+
+def with_added(flow_class: type[FlowSpec], added: Sequence[DecoratorSpec]) -> type[FlowSpec]:
+    """The class with decorators around all its steps that have none of their name; the first of a name counts."""
+    changed: dict[str, object] = {}
+    for name, step in steps_of(flow_class).items():
+        specs = written_on(step)
+        for spec in added:
+            repeats = spec.kind is None and STEP_DECORATORS[spec.name].repeats
+            if repeats or all(spec.name != other.name for other in specs):
+                specs = (spec, *specs)
+        if specs != written_on(step):
+            changed[name] = with_decorators(step, specs)
+    return derived(flow_class, changed) if changed else flow_class

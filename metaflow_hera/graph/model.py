@@ -69,6 +69,8 @@ class DecoratorSpec:
     """What was given without a name, which only mutators take."""
     kind: Any = field(default=None, compare=False, repr=False)
     """The class behind it, of a decorator or mutator of the user's own."""
+    made: Any = field(default=None, compare=False, repr=False)
+    """The mutator itself, once it had a turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

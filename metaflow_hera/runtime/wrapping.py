@@ -81,10 +81,10 @@ def _run(layer: _Layer) -> None:
     else:
         outcome, error = _through_methods(layer, decorator)
     raised, keywords = _parts(layer, outcome)
-    if raised is not None and raised is error:
-        raise raised
-    if raised is not None:
+    if raised is not None and raised is not error:
         raise raised from error
+    if raised is not None:
+        raise raised
     if error is not None or keywords is not None:
         layer.lead_on(keywords or {})
 
@@ -141,7 +141,9 @@ def _resumed(
 def _parts(layer: _Layer, outcome: object) -> tuple[BaseException | None, Mapping[str, object] | None]:
     """What a decorator wants raised, and what it gives for ``self.next``."""
     raised, keywords = outcome if isinstance(outcome, tuple) and len(outcome) == 2 else (outcome, None)
-    if not isinstance(raised, BaseException | None) or not isinstance(keywords, Mapping | None):
+    if not (raised is None or isinstance(raised, BaseException)) or not (
+        keywords is None or isinstance(keywords, Mapping)
+    ):
         raise StepError(
             f"{layer.where} gave {outcome!r} after the step; give an exception, nothing, or both that and a "
             "dictionary of arguments for self.next()"
