@@ -54,6 +54,9 @@ class Settings:
     image: str = _setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
     argo_server: str = _setting("the URL of the Argo Server")
     argo_token: str = _setting("the token for the Argo Server")
+    datatools_s3root: str = _setting(
+        "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
+    )
     package_suffixes: str = _setting(
         "what the code package holds besides .py, comma-separated", peer="METAFLOW_DEFAULT_PACKAGE_SUFFIXES"
     )

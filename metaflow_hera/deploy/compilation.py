@@ -94,11 +94,15 @@ def version_of(plan: Plan) -> str:
 
 
 def environment_of_pods(settings: Settings) -> dict[str, str]:
-    """How pods reach the bucket."""
+    """How pods reach the bucket, and where their own data in S3 is."""
     endpoint = settings.pod_s3_endpoint_url or settings.s3_endpoint_url
-    known = {variable("s3_endpoint_url"): endpoint, variable("s3_region"): settings.s3_region}
-    is_bucket = settings.datastore.startswith("s3://")
-    return {name: value for name, value in known.items() if value and is_bucket}
+    known = {
+        variable("s3_endpoint_url"): endpoint,
+        variable("s3_region"): settings.s3_region,
+        variable("datatools_s3root"): settings.datatools_s3root,
+    }
+    is_s3_used = settings.datastore.startswith("s3://") or settings.datatools_s3root
+    return {name: value for name, value in known.items() if value and is_s3_used}
 
 
 def schedule_of(flow: CheckedFlow) -> Schedule | None:

@@ -20,7 +20,7 @@ from metaflow_hera.records.run import Cause
 from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.inputs import Place
-from metaflow_hera.settings import Settings, set_environment
+from metaflow_hera.settings import Settings, set_environment, variable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,13 @@ def _graph_info(task: Surrounded) -> dict[str, object]:
 
 
 @contextmanager
+def own_datastore(task: Surrounded) -> Iterator[None]:
+    # The Client and S3 look at the datastore of the run, also in processes that the step starts.
+    set_environment({variable("datastore"): task.place.store.uri})
+    yield
+
+
+@contextmanager
 def environment_variables(task: Surrounded) -> Iterator[None]:
     # In a container the manifest has set them, with the values that they had where the flow was deployed.
     variables = None if task.command.code else decorator_of(task.step, environment)
@@ -123,7 +130,7 @@ def secrets(task: Surrounded) -> Iterator[None]:
     yield
 
 
-SURROUNDINGS: tuple[Surrounding, ...] = (facts, environment_variables, secrets, cards)
+SURROUNDINGS: tuple[Surrounding, ...] = (facts, own_datastore, environment_variables, secrets, cards)
 """The outermost first."""
 
 
