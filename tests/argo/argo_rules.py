@@ -1,68 +1,28 @@
-"""What a flow should run, by the peer's rules; and what Argo would run of its Plan, by Argo's."""
+"""What Argo would run of a Plan, by Argo's rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from flow_graphs import Choice, Fan, Fork, One, Sequence
+from flow_meaning import Run
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.naming import IndexPath
-from metaflow_hera.plan.records import Container, Dag, Plan, Task
-from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Input, Item, OutputIs, Reference, Succeeded, TaskOutput, fill
-
-Run = tuple[str, str]
-"""A step and an index path."""
-
-
-TOP = IndexPath()
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """What the steps of a run decide while they run."""
-
-    width: Callable[[Run], int]
-    """How many items a foreach has."""
-    choice: Callable[[Run], int]
-    """Which branch a switch takes."""
-
-
-def expected(
-    flow: Sequence, decisions: Decisions, path: IndexPath = TOP, before: frozenset[Run] = frozenset()
-) -> Iterator[tuple[Run, frozenset[Run]]]:
-    """Every task of a run, with the tasks that must have ended just before it."""
-    for block in flow:
-        opening = (block.name, str(path))
-        yield opening, before
-        before = frozenset({opening})
-        match block:
-            case One():
-                continue
-            case Fork(branches=branches, join=closing):
-                inside = [list(expected(branch, decisions, path, before)) for branch in branches]
-            case Fan(body=body, join=closing):
-                items = map(path.child, range(decisions.width(opening)))
-                inside = [list(expected(body, decisions, item, before)) for item in items]
-            case Choice(branches=branches, meeting=closing):
-                inside = [list(expected(branches[decisions.choice(opening)], decisions, path, before))]
-        yield from (run for runs in inside for run in runs)
-        yield (closing, str(path)), frozenset(runs[-1][0] for runs in inside)
-        before = frozenset({(closing, str(path))})
-
-
-def heads(flow: Sequence) -> Iterator[tuple[str, list[str]]]:
-    """Each switch, with the steps to which it can lead."""
-    for block in flow:
-        match block:
-            case Fork(branches=branches):
-                yield from (pair for branch in branches for pair in heads(branch))
-            case Fan(body=body):
-                yield from heads(body)
-            case Choice(branches=branches):
-                yield block.name, [branch[0].name for branch in branches]
-                yield from (pair for branch in branches for pair in heads(branch))
+from metaflow_hera.plan.records import Container, Dag, Plan, Steps, Task
+from metaflow_hera.plan.text import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Depends,
+    Input,
+    Item,
+    Never,
+    OutputIs,
+    Reference,
+    Succeeded,
+    TaskOutput,
+    fill,
+)
 
 
 @dataclass
@@ -80,10 +40,10 @@ class Argo:
 
     def _template(self, name: str, inputs: Mapping[str, str]) -> Mapping[str, str]:
         template = self.plan.by_name[name]
+        template = _as_dag(template) if isinstance(template, Steps) else template
         assert set(inputs) == set(template.inputs), f"{name} gets exactly the inputs that it declares"
         if isinstance(template, Container):
             return self._container(template, inputs)
-        assert isinstance(template, Dag)
         self._dag(template, inputs)
         return {}
 
@@ -105,8 +65,7 @@ class Argo:
             assert ready, f"{dag.name} would hang"
             for task in ready:
                 phases[task.name] = "Omitted" if task.depends and not _holds(task.depends, phases) else "Succeeded"
-                when = task.when if phases[task.name] == "Succeeded" else None
-                if isinstance(when, OutputIs) and outputs[when.task][when.parameter] != when.value:
+                if phases[task.name] == "Succeeded" and _is_skipped(task.when, outputs):
                     phases[task.name] = "Skipped"
                 if phases[task.name] == "Succeeded":
                     outputs[task.name] = self._task(task, inputs, outputs)
@@ -132,6 +91,20 @@ class Argo:
         for item in range(int(fill(task.count, resolve))):
             self._template(task.template, arguments(item))
         return {}
+
+
+def _as_dag(steps: Steps) -> Dag:
+    return Dag(name=steps.name, tasks=(steps.task,))
+
+
+def _is_skipped(when: Condition | None, outputs: Mapping[str, Mapping[str, str]]) -> bool:
+    match when:
+        case OutputIs(task, parameter, value):
+            return outputs[task][parameter] != value
+        case Never():
+            return True
+        case _:
+            return False
 
 
 def _names(depends: Depends | None) -> set[str]:

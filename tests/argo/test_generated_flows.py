@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import crds
 import pytest
-from argo_rules import Argo, Decisions, Run, expected, heads
-from flow_graphs import One, Sequence, flows, graph_of
+from argo_rules import Argo
+from flow_meaning import Decisions, Run, meaning
 from graph_strategies import graphs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaflow_hera.argo import yaml_text
 from metaflow_hera.argo.manifest import from_manifests, manifests
-from metaflow_hera.graph.model import DecoratorSpec, Graph
+from metaflow_hera.graph.model import DecoratorSpec, End, Graph, Linear, Step, Switch
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
-from metaflow_hera.plan.records import Parameter, Plan, Schedule
+from metaflow_hera.plan.records import Dag, Parameter, Plan, Schedule
 
 slowly = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -67,8 +68,9 @@ DECORATORS = st.lists(
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    flow = draw(flows())
-    decorated = draw(st.dictionaries(st.sampled_from(list(graph_of(flow).steps)), DECORATORS, max_size=3))
+    graph = draw(graphs(max_leaves=5, decorated=False))
+    decorated = draw(st.dictionaries(st.sampled_from(list(graph.steps)), DECORATORS, max_size=3))
+    steps = {step.name: replace(step, decorators=(*step.decorators, *decorated.get(step.name, ()))) for step in graph}
     parameters = draw(
         st.lists(
             st.builds(
@@ -82,7 +84,7 @@ def plans(draw: st.DrawFn) -> Plan:
         )
     )
     return compile_plan(
-        graph_of(flow, decorated),
+        replace(graph, steps=steps),
         options(
             parameters=tuple(parameters),
             schedule=draw(st.sampled_from([None, Schedule(cron="0 10 * * *", timezone="Europe/Berlin")])),
@@ -136,35 +138,39 @@ def test_kubernetes_takes_every_manifest(plan: Plan) -> None:
         assert crds.problems(document) == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(flows(), st.integers(0, 2**32))
-def test_argo_runs_the_tasks_that_the_flow_says_in_an_order_that_it_allows(flow: Sequence, seed: int) -> None:
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(graphs(decorated=False), st.integers(0, 2**32))
+def test_argo_runs_the_tasks_that_the_flow_says_in_an_order_that_it_allows(graph: Graph, seed: int) -> None:
+    def chance(run: Run) -> random.Random:
+        return random.Random(f"{seed} {run}")
+
     decisions = Decisions(
-        width=lambda run: random.Random(f"{seed} {run}").randint(1, 3),
-        choice=lambda run: random.Random(f"{seed} {run}").randint(0, 1),
+        width=lambda run: chance(run).randint(1, 3),
+        choice=lambda run: chance(run).choice([target for target in graph[run[0]].targets if target != run[0]]),
     )
-    cases = dict(heads(flow))
 
     def outputs(run: Run) -> dict[str, str]:
-        branches = cases.get(run[0])
-        return {"splits": str(decisions.width(run)), "next": branches[decisions.choice(run)] if branches else ""}
+        switches = isinstance(graph[run[0]].transition, Switch)
+        return {"splits": str(decisions.width(run)), "next": decisions.choice(run) if switches else ""}
 
-    argo = Argo(compile_plan(graph_of(flow), options()), outputs)
+    argo = Argo(compile_plan(graph, options()), outputs)
     argo.run()
-    wanted = dict(expected(flow, decisions))
-    assert sorted(argo.runs) == sorted(wanted)
+    meant = meaning(graph, decisions)
+    assert sorted(argo.runs) == sorted(meant)
     place = {run: number for number, run in enumerate(argo.runs)}
-    for run, before in wanted.items():
-        assert all(place[earlier] < place[run] for earlier in before), f"{run} ran before its inputs were there"
+    for run, parents in meant.items():
+        assert all(place[parent] < place[run] for parent in parents), f"{run} ran before its inputs were there"
 
 
-@given(flows())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_names_are_legal_and_different_whatever_the_steps_are_called(flow: Sequence) -> None:
-    plan = compile_plan(graph_of(flow), options())
+@given(graphs(decorated=False))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_names_are_legal_and_different_whatever_the_steps_are_called(graph: Graph) -> None:
+    plan = compile_plan(graph, options())
     names = [template.name for template in plan.templates]
     assert len(set(names)) == len(names)
-    for name in names:
+    tasks = [[task.name for task in template.tasks] for template in plan.templates if isinstance(template, Dag)]
+    assert all(len(set(inner)) == len(inner) for inner in tasks)
+    for name in (*names, *(name for inner in tasks for name in inner)):
         assert len(name) <= 128
         assert name == name.lower()
         assert not set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -182,9 +188,15 @@ def test_names_are_legal_and_different_whatever_the_steps_are_called(flow: Seque
 )
 def test_the_schemas_refuse_what_kubernetes_refuses(change: dict[str, object], complaint: str) -> None:
     """So that the other tests mean something."""
-    (document,) = manifests(compile_plan(graph_of(ONE_STEP), options()))
+    (document,) = manifests(compile_plan(TWO_STEPS, options()))
     document["spec"]["templates"][0].update(change)
     assert complaint in " ".join(crds.problems(document))
 
 
-ONE_STEP = (One("start"), One("end"))
+TWO_STEPS = Graph(
+    flow="Flow",
+    steps={
+        "start": Step(name="start", transition=Linear("end")),
+        "end": Step(name="end", transition=End()),
+    },
+)
