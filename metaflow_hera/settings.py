@@ -67,6 +67,9 @@ class Settings:
     namespaced_events_prefix: str = _setting(
         "what names of namespaced_event_name() begin with, by default mfns", peer="METAFLOW_NAMESPACED_EVENTS_PREFIX"
     )
+    default_decospecs: str = _setting(
+        "what every run and deployment takes as --with, separated by spaces", peer="METAFLOW_DEFAULT_DECOSPECS"
+    )
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """For each setting, where its value came from."""
@@ -112,6 +115,11 @@ class Settings:
     @property
     def secrets_of_pods(self) -> tuple[str, ...]:
         return _listed(self.pod_secrets)
+
+    @property
+    def decospecs(self) -> tuple[str, ...]:
+        """The decorators that every step gets that has none of their name; values hold no spaces."""
+        return tuple(self.default_decospecs.split())
 
     def suffixes_of_packages(self, folder: Path) -> tuple[str, ...]:
         """What the code package of a flow in *folder* holds; where nothing is set, the folder's own project says."""

@@ -13,18 +13,19 @@ from metaflow_hera.backends import Deployment as BackendDeployment
 from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.backends.parameters import completed
-from metaflow_hera.deploy.arguments import parameters_of_plan, to_texts
+from metaflow_hera.deploy.arguments import Arguments, described, parameters_of_plan, to_texts
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
+from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.triggered import TriggeredRun, refuse_token
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.naming import Annotations
-from metaflow_hera.package import upload
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.settings import Settings
+from metaflow_hera.store import open_store
 
 IMPLEMENTATION = "argo-workflows"
 """What the peer calls the place that flows are deployed to."""
@@ -77,8 +78,10 @@ class DeployedFlow:
 
     def trigger_texts(self, parameters: Mapping[str, str]) -> TriggeredRun:
         """Start a run; parameters as a person would type them."""
-        _check_texts(self.plan, parameters)
-        return self._run(self.backend.trigger(self.name, parameters))
+        arguments = _arguments(self.plan, parameters)
+        if arguments.files:
+            arguments.upload(open_store(self.metadata, self.settings))
+        return self._run(self.backend.trigger(self.name, arguments.texts))
 
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment and its schedule; runs in flight go on."""
@@ -161,8 +164,10 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
     backend = open_backend(settings)
     replaced = _replaced(backend, compiled)
     refuse_unreachable_store(compiled, settings)
-    upload(compiled.store, compiled.package)
+    compiled.upload()
     tell(describe_package(compiled))
+    for sentence in without_effect(flow):
+        tell(sentence)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     plan = compiled.plan
     backend.deploy(replace(plan, annotations={**plan.annotations, Annotations.DEPLOYED_AT: now}))
@@ -210,8 +215,8 @@ def _replaced(backend: Backend, compiled: Compiled) -> Plan | None:
         plan = backend.deployment(compiled.plan.name).plan
     except NotDeployedError:
         return None
-    owner = plan.annotations.get(Annotations.FLOW, "")
-    if owner != compiled.flow.name:
+    owner = _owner(plan)
+    if owner != _owner(compiled.plan):
         name = compiled.plan.name
         raise BackendError(
             f"the name {name!r} belongs to the deployed flow {owner or 'of somebody else'}; give another --name, "
@@ -220,22 +225,30 @@ def _replaced(backend: Backend, compiled: Compiled) -> Plan | None:
     return plan
 
 
+def _owner(plan: Plan) -> str:
+    """The flow behind a deployment, with its project and branch if it has one."""
+    names = (Annotations.PROJECT, Annotations.BRANCH, Annotations.FLOW)
+    return ".".join(filter(None, (plan.annotations.get(name) for name in names)))
+
+
 def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> DeployedFlow:
     return DeployedFlow(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
 
 
-def _check_texts(plan: Plan, texts: Mapping[str, str]) -> None:
-    """`ParameterError` with everything that is wrong with what is given for a run."""
+def _arguments(plan: Plan, given: Mapping[str, str]) -> Arguments:
+    """What is given for a run, and its files; `ParameterError` with everything that is wrong with it."""
     declared = {parameter.name: parameter for parameter in parameters_of_plan(plan)}
     problems: list[str] = []
+    arguments = described(tuple(declared.values()), given, problems)
     try:
-        completed(plan, texts)
+        completed(plan, arguments.texts)
     except ParameterError as error:
         problems.append(str(error))
-    for name in texts.keys() & declared.keys():
+    for name in given.keys() & declared.keys():
         try:
-            declared[name].from_text(texts[name])
+            declared[name].from_text(arguments.texts[name])
         except ParameterError as error:
             problems.append(str(error))
     if problems:
         raise ParameterError("\n".join(problems))
+    return arguments

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.deploy.arguments import default_texts, to_texts
+from metaflow_hera.deploy.arguments import Arguments, run_arguments, to_texts
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.engine.local import Listener, LocalEnd, run_plan
@@ -16,8 +16,6 @@ from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.workers_forked import Job
 from metaflow_hera.errors import RunFailedError
-from metaflow_hera.flow.parameter_values import parameter_values
-from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.naming import SPLITS_OUTPUT, local_run_id, pathspec
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan
@@ -50,7 +48,7 @@ class LocalRun:
     plan: Plan
     store: Store
     settings: Settings
-    parameters: Mapping[str, str]
+    arguments: Arguments
     choices: LocalChoices
     take_over: Callable[[], Mapping[tuple[str, str], Mapping[str, str]]] = dict
     """Called before the first task: gives the outputs of tasks that need not run, by step and index path."""
@@ -61,12 +59,13 @@ class LocalRun:
 
     def until_its_end(self, listener: Listener) -> LocalEnd:
         """Run it in this process."""
+        self.arguments.upload(self.store)
         job = Job(
             flow_class=self.flow.flow_class,
             graph=self.flow.graph,
             store=self.store,
             settings=self.settings,
-            parameters=self.parameters,
+            parameters=self.arguments.texts,
             done=self.take_over(),
         )
         listener = listener if self.choices.max_splits is None else _Limited(listener, self.choices.max_splits)
@@ -82,9 +81,7 @@ def prepare_run(
     flow: CheckedFlow, parameters: Mapping[str, str], choices: LocalChoices, settings: Settings
 ) -> LocalRun:
     """Check what is given, call deploy-time functions once, and compile; *parameters* as a person would type them."""
-    computed = {parameter.name: NONE for parameter in flow.parameters if parameter.is_deploy_time}
-    parameter_values(flow.flow_class, {**computed, **parameters})
-    texts = {**default_texts(flow, settings), **parameters}
+    arguments = run_arguments(flow, parameters, settings)
     store = open_store(settings.datastore, settings)
     run = local_run_id()
     return LocalRun(
@@ -93,7 +90,7 @@ def prepare_run(
         plan=compile_plan(flow.graph, local_options(flow, choices, settings, store, run)),
         store=store,
         settings=settings,
-        parameters=texts,
+        arguments=arguments,
         choices=choices,
     )
 

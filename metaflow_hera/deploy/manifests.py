@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import compile_flow, describe_package
+from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
-from metaflow_hera.package import upload
 from metaflow_hera.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def compile_manifests(
     settings = settings or Settings.load()
     compiled = compile_flow(check_flow(flow, name=name, with_=with_), choices or Choices(), settings)
     documents = manifests(compiled.plan)
-    upload(compiled.store, compiled.package)
+    compiled.upload()
     tell(describe_package(compiled))
+    for sentence in without_effect(compiled.flow):
+        tell(sentence)
     if "://" not in compiled.store.uri:
         tell(f"these manifests are for this machine alone: the datastore is the directory {compiled.store.uri}")
     return documents

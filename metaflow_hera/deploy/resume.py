@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from metaflow_hera.client.objects import nearest
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.deploy.arguments import default_texts
+from metaflow_hera.deploy.arguments import Arguments, default_texts
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
 from metaflow_hera.deploy.cloning import Cloning, Done, done_by, steps_to_clone
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, local_options
@@ -19,12 +19,13 @@ from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.success import ended
 from metaflow_hera.errors import UnknownRunError, UsageError
 from metaflow_hera.flow.constants import constants_of
+from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.graph.model import from_json, to_json
 from metaflow_hera.naming import RunKeys, local_run_id, pathspec
 from metaflow_hera.plan.compile import compile_plan
 from metaflow_hera.records import runs
-from metaflow_hera.records.artifacts import save_all
+from metaflow_hera.records.artifacts import load, save_all
 from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.beginning import run_record
@@ -58,6 +59,16 @@ def find_origin(flow: str, run: str | None, store: Store, user: str) -> RunRecor
         f"none of the latest runs of {flow} in {store.uri} is one of {user!r}; say which to resume with "
         f"--origin-run-id: the latest is {first}"
     )
+
+
+def flow_name(flow: FlowLike, name: str | None = None) -> str:
+    """The name of a flow that need not be in order yet."""
+    return flow.__name__ if isinstance(flow, type) else load_flow(flow, name).__name__
+
+
+def configs_of_origin(origin: RunRecord, store: Store) -> dict[str, object]:
+    """The values of the configs of a run, by name."""
+    return {name: load(store, origin.parameters[attribute], name) for attribute, name in origin.configs.items()}
 
 
 def _named(flow: str, run: str, store: Store) -> RunRecord:
@@ -97,7 +108,7 @@ def prepare_resume(
         plan=compile_plan(flow.graph, options),
         store=store,
         settings=settings,
-        parameters={},
+        arguments=Arguments({}),
         choices=choices,
         take_over=resumption.begin,
     )

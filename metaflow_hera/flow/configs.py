@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metaflow_hera.errors import ConfigError
+from metaflow_hera.errors import ConfigError, UsageError
 from metaflow_hera.flow.config_value import frozen, wrapped
 from metaflow_hera.flow.delayed import Delayed, Written
+from metaflow_hera.flow.located import located
 from metaflow_hera.flow.parameters import Given, given_of
 
 _UNSETTLED: Any = object()
@@ -36,18 +36,23 @@ class ConfigSpec(NamedTuple):
     attribute: str = ""
     value: Any = _UNSETTLED
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has the value of a launch."""
+        return self.value is not _UNSETTLED
+
     def problems(self) -> Iterator[str]:
         """What is wrong with how it was declared."""
-        name: object = self.name
-        if not isinstance(name, str) or not name:
-            yield f"a config has a text as its name, not {name!r}"
+        if type(self.name) is not str or not self.name:
+            yield f"a config has a text as its name, not {self.name!r}"
         if self.default is not None and self.default_value is not None:
             yield f"{self} has both default and default_value; keep the path or the value"
         for option in self.unknown:
             known = "default, default_value, help, required, parser, plain, show_default"
             yield f"{self} has no option {option!r}; it takes {known}"
-        if not (self.parser is None or callable(self.parser) or isinstance(self.parser, str)):
-            yield f"{self}: its parser is a function of a text, or 'module.function', not {self.parser!r}"
+        parser: Any = self.parser
+        if not (parser is None or callable(parser) or isinstance(parser, str)):
+            yield f"{self}: its parser is a function of a text, or 'module.function', not {parser!r}"
 
     def __str__(self) -> str:
         return f"config {self.name!r}"
@@ -133,21 +138,6 @@ class ConfigSpec(NamedTuple):
         return located(self.parser, str(self)) if isinstance(self.parser, str) else self.parser  # type: ignore[return-value]
 
 
-def located(name: str, owner: str) -> Callable[[Any], Any]:
-    """The function ``module.function``; one that begins with ``.`` is among our own public names."""
-    module, _, function = f"metaflow_hera{name}".rpartition(".") if name.startswith(".") else name.rpartition(".")
-    try:
-        found = getattr(import_module(module), function)
-    except Exception as error:  # what a module does when it is imported may raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ConfigError(
-            f"{owner}: its parser {name!r} cannot be found ({reason}); write 'module.function', or pass the function"
-        ) from error
-    if not callable(found):
-        raise ConfigError(f"{owner}: its parser {name!r} is no function, but {found!r}")
-    return found  # type: ignore[no-any-return]
-
-
 class _OfFlow(Given):
     """A config as an attribute of a flow class."""
 
@@ -219,13 +209,13 @@ class SettledConfig(_OfFlow):
 
 def _value_outside(spec: ConfigSpec) -> Any:
     """What a config is where its flow does not run: the value of the launch, else its default."""
-    if spec.value is not _UNSETTLED:
+    if spec.is_settled:
         return spec.value
     if callable(spec.default) or callable(spec.default_value):
         raise AttributeError(f"{spec} has a value when its flow is launched, not before")
     try:
         return spec.default_for(None)
-    except ConfigError as error:
+    except UsageError as error:
         raise AttributeError(f"{spec} has no value outside of a run: {error}") from error
 
 

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Self
 
 from metaflow_hera.errors import PackageError
 
+LAUNCH_FILE = "metaflow_hera.launch.json"
+"""Of a code package, beside our own modules."""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -37,8 +37,14 @@ def _problems(parameter: Parameter) -> Iterator[str]:
     if not re.fullmatch(r"[A-Za-z0-9_][-A-Za-z0-9_]*", str(parameter.name)):
         yield "a name has ASCII letters, digits, '_' and '-', and does not begin with '-'"
     if parameter.unknown:
-        known = "default, type, help, required, show_default, separator"
+        known = ", ".join(name for name in parameter.written if name not in parameter.unknown)
         yield f"has no option {', '.join(map(repr, parameter.unknown))}; it takes {known}"
+    for option in ("required", "show_default", "separator", "help"):
+        if callable(parameter.written.get(option)):
+            yield f"{option} cannot be a function; only the default can"
+    if parameter.is_file:
+        yield from (*parameter.problems(), *_default_problems(parameter))
+        return
     if not any(parameter.type is known for known in READERS):
         yield f"the type must be str, int, float, bool or JSONType, not {parameter.type!r}"
         return

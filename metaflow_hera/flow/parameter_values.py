@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from metaflow_hera.errors import FlowError, ParameterError, Problem
-from metaflow_hera.flow.parameters import Parameter, parameters_of
+from metaflow_hera.errors import DefaultFailedError, DefaultTypeError, FlowError, ParameterError
+from metaflow_hera.flow.parameters import Parameter, config_attributes, parameters_of
 
 
 class ParameterContext(NamedTuple):
@@ -32,7 +32,8 @@ def resolve_defaults(
 ) -> dict[str, object]:
     """The default values by parameter name, of all that need not be given; each deploy-time function is called once."""
     values: dict[str, object] = {}
-    problems: list[Problem] = []
+    errors: list[FlowError] = []
+    configs = _configs(flow_class)
     for parameter in parameters_of(flow_class).values():
         if parameter.required:
             continue
@@ -42,14 +43,25 @@ def resolve_defaults(
             parameter_name=parameter.name,
             logger=logger,
             ds_type=ds_type,
+            configs=configs,
         )
         try:
             values[parameter.name] = _default(parameter, context)
-        except ParameterError as error:
-            problems.append(Problem(str(error)))
-    if problems:
-        raise FlowError(problems)
+        except FlowError as error:
+            errors.append(error)
+    if errors:
+        raise type(errors[0])([problem for error in errors for problem in error.problems])
     return values
+
+
+def _configs(flow_class: type) -> Mapping[str, object]:
+    """The values of configs by name, as steps see them."""
+    if not config_attributes(flow_class):
+        return MappingProxyType({})
+    from metaflow_hera.flow.config_value import ConfigValue  # few flows have configs
+    from metaflow_hera.flow.configs import configs_of  # the same
+
+    return ConfigValue({spec.name: spec.value for spec in configs_of(flow_class).values()})
 
 
 def _default(parameter: Parameter, context: ParameterContext) -> object:
@@ -58,13 +70,13 @@ def _default(parameter: Parameter, context: ParameterContext) -> object:
     try:
         computed = parameter.default(context)
     except Exception as error:  # the user's function may raise anything
-        raise ParameterError(
+        raise DefaultFailedError(
             f"the function for the default of parameter {parameter.name!r} raised {type(error).__name__}: {error}"
         ) from error
     try:
         return parameter.value_of(computed)
     except ParameterError as error:
-        raise ParameterError(f"the function for the default of {error}") from error
+        raise DefaultTypeError(f"the function for the default of {error}") from error
 
 
 def parameter_values(flow_class: type, texts: Mapping[str, str]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from metaflow_hera.errors import ParameterError
@@ -92,6 +92,10 @@ class Parameter(Given):
     def __repr__(self) -> str:
         return f"Parameter({self.name!r})"
 
+    def problems(self) -> Iterator[str]:
+        """What is wrong with what only parameters of its own kind have, as ends of a sentence."""
+        return iter(())
+
     @property
     def is_deploy_time(self) -> bool:
         """Whether the default is a function, called once when a run or a deployment begins."""
@@ -109,10 +113,15 @@ class Parameter(Given):
         if isinstance(default, str):
             return self.from_text(default)
         if self.separator and isinstance(default, list | tuple) and all(isinstance(part, str) for part in default):
-            return list(default)
+            return self._separable(list(default))
         if self.type is JSONType:
             return self._json_value(default)
         return self._plain_value(default)
+
+    def _separable(self, parts: list[str]) -> list[str]:
+        if self.from_text(self.to_text(parts)) != parts:
+            raise self._error(parts, "written with the separator, it would be read as other texts")
+        return parts
 
     def _json_value(self, default: object) -> Any:
         try:
@@ -189,6 +198,11 @@ def given_of(flow_class: type) -> dict[str, Given]:
             else:
                 found.pop(name, None)
     return found
+
+
+def config_attributes(flow_class: type) -> tuple[str, ...]:
+    """The configs alone, by attribute: what is given and no parameter. What they are, `flow.configs` knows."""
+    return tuple(name for name, value in given_of(flow_class).items() if not isinstance(value, Parameter))
 
 
 def parameters_of(flow_class: type) -> dict[str, Parameter]:

@@ -7,15 +7,16 @@ can be, the part of this package that a container imports. It is a plain zip, fo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from metaflow_hera.errors import PackageError
+from metaflow_hera.flow.launch import Launch
 from metaflow_hera.naming import data_key
 from metaflow_hera.package.archive import Member, pack, unpack
 from metaflow_hera.package.files import DEFAULT_SUFFIXES, user_members
-from metaflow_hera.package.rooms import OWN_FOLDER, file_list, own_members
+from metaflow_hera.package.rooms import LAUNCH, OWN_FOLDER, file_list, own_members
 from metaflow_hera.store import ABSENT, Store
 
 __all__ = ["OWN_FOLDER", "CodePackage", "NotebookSource", "build", "unpack", "upload"]
@@ -62,7 +63,10 @@ class CodePackage:
 
 
 def build(
-    source: Path | NotebookSource, suffixes: Sequence[str] = DEFAULT_SUFFIXES, exclude: Iterable[Path] = ()
+    source: Path | NotebookSource,
+    suffixes: Sequence[str] = DEFAULT_SUFFIXES,
+    exclude: Iterable[Path] = (),
+    launch: Launch | None = None,
 ) -> CodePackage:
     """The code package of the flow in *source*; *exclude* names folders to leave out, such as the data directory.
 
@@ -73,7 +77,8 @@ def build(
     else:
         root, flow_member = source.parent, _flow_member(source)
     members = {member.name: member for member in (*user_members(root, suffixes, exclude), flow_member)}
-    data = pack((*members.values(), *own_members(), file_list(members.values())))
+    own = (*own_members(), file_list(members.values()), *_launch_member(launch or Launch()))
+    data = pack((*members.values(), *own))
     return CodePackage(
         data=data,
         digest=hashlib.sha256(data).hexdigest(),
@@ -88,6 +93,12 @@ def upload(store: Store, package: CodePackage) -> str:
     if store.head(package.key) == ABSENT:
         store.put(package.key, package.data)
     return package.key
+
+
+def _launch_member(launch: Launch) -> Iterator[Member]:
+    """The member `LAUNCH`, which only a flow with choices has: the same code has the same package."""
+    if launch != Launch():
+        yield Member(LAUNCH, launch.to_bytes())
 
 
 def _flow_member(file: Path) -> Member:

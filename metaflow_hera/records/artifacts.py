@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from metaflow_hera.errors import ArtifactError, MissingKeyError
 from metaflow_hera.naming import data_key
-from metaflow_hera.records.values import Dumped, Ref, dump
+from metaflow_hera.records.values import Dumped, Ref, dump, load_content
 from metaflow_hera.records.values import load as load_value
 from metaflow_hera.store import Data, Store
 from metaflow_hera.store.parallel import each
@@ -48,6 +48,8 @@ def save_all(store: Store, values: Mapping[str, object], beside: Iterable[Ref] =
 
 def load(store: Store, ref: Ref, name: str = "") -> object:
     """The value behind a reference; *name* is for the error."""
+    if ref.encoding:
+        return load_content(_data(store, ref, name), ref.encoding, name)
     return load_value(_data(store, ref, name), name, ref.type)
 
 
@@ -103,20 +105,28 @@ def _sha256(*parts: Data) -> bytes:
     return whole.digest()
 
 
-def _save(store: Store, dumped: Dumped) -> Ref:
-    name = digest(dumped.parts)
-    key = data_key(name)
-    if not _is_there(store, key, dumped.size):
-        store.put(key, *dumped.parts)
-    return Ref(size=dumped.size, type=dumped.type, digest=name)
+def put_once(store: Store, name: str, parts: Sequence[Data], size: int) -> None:
+    """Write the object that *name*, the `digest` of the parts, names, unless it is there."""
+    if not is_there(store, name, size):
+        store.put(data_key(name), *parts)
 
 
-def _is_there(store: Store, key: str, size: int) -> bool:
+def is_there(store: Store, name: str, size: int) -> bool:
+    """Whether there is a content-addressed object of that name and size."""
     # Its last byte, and not only that it exists: a machine that lost power may have kept a part of it.
+    key = data_key(name)
     try:
-        return len(store.get(key, size - 1)) == 1
+        if size == 0:
+            return store.get(key) == b""
+        return len(store.get(key, size - 1, size + 1)) == 1
     except MissingKeyError:
         return False
+
+
+def _save(store: Store, dumped: Dumped) -> Ref:
+    name = digest(dumped.parts)
+    put_once(store, name, dumped.parts, dumped.size)
+    return Ref(size=dumped.size, type=dumped.type, digest=name)
 
 
 def _data(store: Store, ref: Ref, name: str) -> Data:

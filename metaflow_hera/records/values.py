@@ -23,6 +23,9 @@ ALIGNMENT = 64
 BESIDE_FROM = 1 << 14
 """Bytes from which a buffer lies beside the pickle; smaller ones cost less inside."""
 
+RAW = "raw"
+"""The encoding of bytes that are no text."""
+
 _MAGIC = b"mfhera\x00\x01"
 _COUNT = struct.Struct("<8sQ")
 
@@ -41,6 +44,9 @@ class Ref:
     inline: bytes | None = None
     digest: str | None = None
     """Names the content-addressed object: `naming.data_key`."""
+    encoding: str = ""
+    """Empty for a value that is stored as `dump` does; else the object is the content of a file, a text in this
+    encoding or, with `RAW`, bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,16 @@ def load(data: Data, name: str = "", type: str = "") -> object:
         return pickle.loads(pickled, buffers=map(_writable, buffers))
     except Exception as error:  # what a class does to come back may raise anything
         raise _unreadable(error, name, type) from error
+
+
+def load_content(data: Data, encoding: str, name: str = "") -> str | bytes:
+    """The content of a file that was stored as it is."""
+    if encoding == RAW:
+        return bytes(data)
+    try:
+        return str(data, encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise ArtifactError(f"artifact {name!r} cannot be read as a text in {encoding}: {error}") from error
 
 
 def type_name(type: type) -> str:

@@ -18,6 +18,7 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError, StepError
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.prepare import decorated, prepare
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
@@ -28,6 +29,7 @@ from metaflow_hera.records.tasks import Claimed
 from metaflow_hera.runtime.beginning import run_record
 from metaflow_hera.runtime.channel import ChildEnd
 from metaflow_hera.runtime.execution import Outcome, claim_attempt, fail, finish, outputs_of, run_attempt
+from metaflow_hera.runtime.launched import shipped_launch
 from metaflow_hera.runtime.on_demand import install_on_demand
 from metaflow_hera.runtime.supervisor import Work, supervise, supervise_iterations
 from metaflow_hera.settings import Settings
@@ -157,5 +159,6 @@ def _prepare(container: _Container, command: TaskCommand) -> None:
 
 
 def _load(command: TaskCommand) -> tuple[type[FlowSpec], Graph]:
-    flow_class = load_flow(command.file, command.flow)
-    return flow_class, parse(flow_class, tuple(map(parse_decospec, command.decorators)))
+    flow_class = prepare(load_flow(command.file, command.flow), shipped_launch())
+    flow_class = decorated(flow_class, [parse_decospec(text, flow_class).spec for text in command.decorators])
+    return flow_class, parse(flow_class)

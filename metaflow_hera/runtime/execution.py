@@ -13,7 +13,7 @@ from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.flow.current import TaskFacts, enter, leave
 from metaflow_hera.flow.decorators import decorator_of, timeout
-from metaflow_hera.flow.parameters import parameters_of
+from metaflow_hera.flow.parameters import given_of
 from metaflow_hera.flow.spec import FlowSpec, begin_task, changes, transition
 from metaflow_hera.flow.task import Inputs
 from metaflow_hera.flow.transitions import check_transition
@@ -288,7 +288,7 @@ class _Attempt:
             username=user,
             namespace=f"user:{user}",
             tags=frozenset(command.tags),
-            parameter_names=tuple(parameters_of(self.flow_class)),
+            parameter_names=tuple(given_of(self.flow_class)),
         )
 
 
