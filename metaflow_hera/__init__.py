@@ -27,8 +27,12 @@ if TYPE_CHECKING:
         get_namespace,
         namespace,
     )
+    from metaflow_hera.datatools.multicore import parallel_imap_unordered, parallel_map
+    from metaflow_hera.datatools.profiling import profile
+    from metaflow_hera.datatools.s3 import S3
     from metaflow_hera.deploy import DeployedFlow, deploy, run, to_workflow_template
     from metaflow_hera.deploy.resume import resume
+    from metaflow_hera.flow.cards import card
     from metaflow_hera.flow.current import current
     from metaflow_hera.flow.decorators import (
         catch,
@@ -67,8 +71,12 @@ _HOMES = {
         "get_namespace",
         "namespace",
     ),
+    "datatools.multicore": ("parallel_imap_unordered", "parallel_map"),
+    "datatools.profiling": ("profile",),
+    "datatools.s3": ("S3",),
     "deploy": ("DeployedFlow", "deploy", "run", "to_workflow_template"),
     "deploy.resume": ("resume",),
+    "flow.cards": ("card",),
     "flow.current": ("current",),
     "flow.decorators": ("catch", "environment", "kubernetes", "parallel", "resources", "retry", "schedule", "timeout"),
     "flow.exit_hooks": ("exit_hook",),
@@ -83,7 +91,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-_NOT_YET = frozenset((*("Config", "IncludeFile", "S3", "card"),))
+_NOT_YET = frozenset((*("Config", "IncludeFile"),))
 """Names of the peer's that we have nothing for."""
 
 __all__ = [
@@ -99,10 +107,12 @@ __all__ = [
     "Parameter",
     "Run",
     "Runner",
+    "S3",
     "Step",
     "Task",
     "__version__",
     "batch",
+    "card",
     "catch",
     "conda",
     "conda_base",
@@ -117,6 +127,9 @@ __all__ = [
     "namespace",
     "namespaced_event_name",
     "parallel",
+    "parallel_imap_unordered",
+    "parallel_map",
+    "profile",
     "project",
     "pypi",
     "pypi_base",

@@ -25,12 +25,24 @@ def _same(home: str, names: str) -> dict[str, str]:
     return {name: f"{home}.{name}" for name in names.split()}
 
 
+_CARDS = (
+    "Artifact Card CardContainer Error EventsTimeline Image JSONViewer Markdown MetaflowCard MetaflowCardComponent "
+    "ProgressBar PythonCode Table ValueBox VegaChart YAMLViewer get_cards"
+)
+_S3 = _same("metaflow_hera.datatools.s3", "S3")
+_S3 |= _same("metaflow_hera.datatools.objects", "S3GetObject S3Object S3PutObject")
+_S3 |= _same(
+    "metaflow_hera.datatools.errors",
+    "MetaflowS3AccessDenied MetaflowS3Exception MetaflowS3InsufficientDiskSpace MetaflowS3InvalidObject "
+    "MetaflowS3InvalidRange MetaflowS3NotFound MetaflowS3URLException",
+)
 _FLOW = "metaflow_hera.flow"
 _PARAMETERS = _same(f"{_FLOW}.parameters", "JSONType Parameter")
 _STEPS = _same(f"{_FLOW}.steps", "step")
 
 MODULES: Mapping[str, Mapping[str, str]] = {
     ROOT: {},
+    f"{ROOT}.cards": _same("metaflow_hera.cards", _CARDS),
     f"{ROOT}.client": _same("metaflow_hera.client", _CLIENT),
     f"{ROOT}.client.core": _same("metaflow_hera.client", _CLIENT),
     f"{ROOT}.decorators": _STEPS,
@@ -43,9 +55,19 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     },
     f"{ROOT}.flowspec": _same(f"{_FLOW}.spec", "FlowSpec"),
     f"{ROOT}.metaflow_current": _same(f"{_FLOW}.current", "current"),
+    f"{ROOT}.multicore_utils": _same(
+        "metaflow_hera.datatools.multicore", "MulticoreException parallel_imap_unordered parallel_map"
+    ),
     f"{ROOT}.parameters": _PARAMETERS,
     f"{ROOT}.plugins": {},
+    f"{ROOT}.plugins.cards": {},
+    f"{ROOT}.plugins.cards.exception": _same(
+        "metaflow_hera.cards.errors", "CardNotPresentException UnresolvableDatastoreException"
+    ),
     f"{ROOT}.plugins.catch_decorator": _same("metaflow_hera.runtime.failures", "FailureHandledByCatch"),
+    f"{ROOT}.plugins.datatools": {},
+    f"{ROOT}.plugins.datatools.s3": _S3,
+    f"{ROOT}.plugins.datatools.s3.s3": _S3,
     f"{ROOT}.plugins.timeout_decorator": _same("metaflow_hera.runtime.failures", "TimeoutException"),
 }
 """The modules of the peer that flows import by name, and where we have what they look for in them."""
