@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         timeout,
     )
     from metaflow_hera.flow.exit_hooks import exit_hook
+    from metaflow_hera.flow.mutable import MutableFlow, MutableStep
     from metaflow_hera.flow.parameters import JSONType, Parameter
     from metaflow_hera.flow.project import project
     from metaflow_hera.flow.secrets import secrets
@@ -52,6 +53,14 @@ if TYPE_CHECKING:
     from metaflow_hera.flow.steps import step
     from metaflow_hera.flow.triggers import namespaced_event_name, trigger, trigger_on_finish
     from metaflow_hera.flow.unsupported import batch, conda, conda_base, pypi, pypi_base
+    from metaflow_hera.flow.user_decorators import (
+        USER_SKIP_STEP,
+        FlowMutator,
+        StepMutator,
+        UserStepDecorator,
+        package_suffixes,
+        user_step_decorator,
+    )
     from metaflow_hera.vaults import get_secret
 
 __version__ = "0.1.0"
@@ -80,6 +89,7 @@ _HOMES = {
     "flow.current": ("current",),
     "flow.decorators": ("catch", "environment", "kubernetes", "parallel", "resources", "retry", "schedule", "timeout"),
     "flow.exit_hooks": ("exit_hook",),
+    "flow.mutable": ("MutableFlow", "MutableStep"),
     "flow.parameters": ("JSONType", "Parameter"),
     "flow.project": ("project",),
     "flow.secrets": ("secrets",),
@@ -87,6 +97,14 @@ _HOMES = {
     "flow.steps": ("step",),
     "flow.triggers": ("namespaced_event_name", "trigger", "trigger_on_finish"),
     "flow.unsupported": ("batch", "conda", "conda_base", "pypi", "pypi_base"),
+    "flow.user_decorators": (
+        "USER_SKIP_STEP",
+        "FlowMutator",
+        "StepMutator",
+        "UserStepDecorator",
+        "package_suffixes",
+        "user_step_decorator",
+    ),
     "vaults": ("get_secret",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -94,14 +112,17 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _NOT_YET = frozenset((*("Config", "IncludeFile"),))
 """Names of the peer's that we have nothing for."""
 
-__all__ = [
+__all__ = [  # noqa: RUF022  (by characters, as `dir` has them)
     "DataArtifact",
     "DeployedFlow",
     "Deployer",
     "Flow",
+    "FlowMutator",
     "FlowSpec",
     "JSONType",
     "Metaflow",
+    "MutableFlow",
+    "MutableStep",
     "NBDeployer",
     "NBRunner",
     "Parameter",
@@ -109,7 +130,10 @@ __all__ = [
     "Runner",
     "S3",
     "Step",
+    "StepMutator",
     "Task",
+    "USER_SKIP_STEP",
+    "UserStepDecorator",
     "__version__",
     "batch",
     "card",
@@ -126,6 +150,7 @@ __all__ = [
     "kubernetes",
     "namespace",
     "namespaced_event_name",
+    "package_suffixes",
     "parallel",
     "parallel_imap_unordered",
     "parallel_map",
@@ -144,6 +169,7 @@ __all__ = [
     "to_workflow_template",
     "trigger",
     "trigger_on_finish",
+    "user_step_decorator",
 ]
 
 

@@ -39,6 +39,7 @@ _S3 |= _same(
 _FLOW = "metaflow_hera.flow"
 _PARAMETERS = _same(f"{_FLOW}.parameters", "JSONType Parameter")
 _STEPS = _same(f"{_FLOW}.steps", "step")
+_OWN = f"{_FLOW}.user_decorators"
 
 MODULES: Mapping[str, Mapping[str, str]] = {
     ROOT: {},
@@ -69,6 +70,13 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     f"{ROOT}.plugins.datatools.s3": _S3,
     f"{ROOT}.plugins.datatools.s3.s3": _S3,
     f"{ROOT}.plugins.timeout_decorator": _same("metaflow_hera.runtime.failures", "TimeoutException"),
+    f"{ROOT}.user_decorators": {},
+    f"{ROOT}.user_decorators.mutable_flow": _same(f"{_FLOW}.mutable", "MutableFlow"),
+    f"{ROOT}.user_decorators.mutable_step": _same(f"{_FLOW}.mutable", "MutableStep"),
+    f"{ROOT}.user_decorators.user_flow_decorator": _same(_OWN, "FlowMutator"),
+    f"{ROOT}.user_decorators.user_step_decorator": _same(
+        _OWN, "StepMutator USER_SKIP_STEP UserStepDecorator user_step_decorator"
+    ),
 }
 """The modules of the peer that flows import by name, and where we have what they look for in them."""
 

@@ -172,7 +172,7 @@ def _ended(graph: Graph) -> Graph:
 @rule
 def decorators_are_written_once(graph: Graph) -> Iterator[Problem]:
     for step in graph:
-        names = [spec.name for spec in step.decorators]
+        names = [spec.name for spec in step.decorators if spec.kind is None]
         for name in dict.fromkeys(names):
             if names.count(name) > 1 and not (name in STEP_DECORATORS and STEP_DECORATORS[name].repeats):
                 yield _at(step, f"has @{name} {names.count(name)} times; keep one")

@@ -5,12 +5,12 @@ Every mistake becomes part of the graph, so that `graph.check` tells all of them
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 
 from metaflow_hera.errors import Problem
 from metaflow_hera.flow.constants import constants_of
-from metaflow_hera.flow.decorators import FLOW_DECORATORS, StepDecorator, flow_decorators, problems_of
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, flow_decorators, problems_of
 from metaflow_hera.flow.parameter_rules import problems_of_parameters
 from metaflow_hera.flow.parameters import parameters_of
 from metaflow_hera.flow.source import file_of, text_of
@@ -21,31 +21,33 @@ from metaflow_hera.graph.model import DecoratorSpec, Graph, Step
 from metaflow_hera.graph.syntax import StepSyntax, decorator_line, read_steps
 
 
-def parse(flow_class: type, decorators: Sequence[StepDecorator] = ()) -> Graph:
-    """The graph of a flow class; *decorators*, those of ``--with``, are added to steps that have none of their kind."""
+def parse(flow_class: type) -> Graph:
+    """The graph of a flow class."""
     methods = steps_of(flow_class)
     syntax = read_steps({name: original(method) for name, method in methods.items()}, text_of)
-    added = tuple(decorator.spec for decorator in decorators)
     return Graph(
         flow=flow_class.__name__,
-        steps={name: _step(name, method, syntax[name], added) for name, method in methods.items()},
+        steps={name: _step(name, method, syntax[name]) for name, method in methods.items()},
         start=_named(methods, "start", "is_start"),
         end=_named(methods, "end", "is_end"),
-        decorators=tuple(decorator.spec for decorator in flow_decorators(flow_class)),
+        decorators=(*(decorator.spec for decorator in flow_decorators(flow_class)), *_mutators(flow_class)),
         doc=_doc(flow_class),
         file=file_of(flow_class),
         defects=tuple(_defects(flow_class, methods, syntax)),
     )
 
 
-def _step(name: str, method: FunctionType, syntax: StepSyntax, added: tuple[DecoratorSpec, ...]) -> Step:
-    written = written_on(method)
-    names = {spec.name for spec in written}
+def _mutators(flow_class: type) -> Iterator[DecoratorSpec]:
+    """Those of the flow itself, its own before those of its bases."""
+    return (spec for _, specs in flow_written(flow_class) for spec in specs if spec.kind is not None)
+
+
+def _step(name: str, method: FunctionType, syntax: StepSyntax) -> Step:
     return Step(
         name=name,
         transition=syntax.transition,
         is_join=syntax.is_join,
-        decorators=(*written, *(spec for spec in added if spec.name not in names)),
+        decorators=written_on(method),
         doc=_doc(method),
         file=syntax.file,
         line=syntax.line,
@@ -79,11 +81,34 @@ def _defects(
     for name, read in syntax.items():
         texts = [*read.problems, *_placing(methods[name]), *_catching(flow_class, methods[name])]
         yield from (Problem(f"step {name!r} {text}", read.file, read.line) for text in texts)
+    if any(spec.kind is not None for _, spec in _all_written(flow_class, methods)):
+        yield from _own_defects(flow_class, methods, syntax)
     for name, method in unmarked_methods(flow_class):
         code = original(method).__code__
         shown = ", ".join(f"@{spec.name}" for spec in written_on(method))
         text = f"method {name!r} has {shown}, but is no step; write @step right above its def"
         yield Problem(text, code.co_filename, code.co_firstlineno)
+
+
+def _all_written(flow_class: type, methods: Mapping[str, FunctionType]) -> Iterator[tuple[str | None, DecoratorSpec]]:
+    """Every decorator of the flow, with the name of its step."""
+    yield from ((None, spec) for _, specs in flow_written(flow_class) for spec in specs)
+    yield from ((name, spec) for name, method in methods.items() for spec in written_on(method))
+
+
+def _own_defects(
+    flow_class: type, methods: Mapping[str, FunctionType], syntax: Mapping[str, StepSyntax]
+) -> Iterator[Problem]:
+    """What is wrong with decorators and mutators that the user wrote."""
+    from metaflow_hera.flow.user_rules import problems_of_definition, problems_of_use  # few flows have any
+
+    written = [(name, spec) for name, spec in _all_written(flow_class, methods) if spec.kind is not None]
+    for kind in dict.fromkeys(spec.kind for _, spec in written):
+        yield from problems_of_definition(kind)
+    for name, spec in written:
+        if name is not None:
+            texts = problems_of_use(spec, on_step=True)
+            yield from (Problem(f"step {name!r}: {text}", syntax[name].file, syntax[name].line) for text in texts)
 
 
 def _flow_defects(flow_class: type) -> Iterator[str]:
@@ -109,6 +134,11 @@ def _decorator_defects(flow_class: type) -> Iterator[Problem]:
 
 
 def _flow_decorator_defects(flow_class: type, base: type, spec: DecoratorSpec, before: int) -> Iterator[str]:
+    if spec.kind is not None:
+        from metaflow_hera.flow.user_rules import problems_of_use  # few flows have any
+
+        yield from problems_of_use(spec, on_step=False)
+        return
     if spec.name not in FLOW_DECORATORS:
         yield f"@{spec.name} is for steps; write it above the @step of each, or use --with {spec.name}"
         return

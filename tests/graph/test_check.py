@@ -9,6 +9,7 @@ import pytest
 
 from metaflow_hera.errors import FlowError
 from metaflow_hera.flow.decospec import parse_decospec
+from metaflow_hera.flow.derived import with_added
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.graph.check import check, problems
 from metaflow_hera.graph.model import Switch, Unclear
@@ -466,7 +467,7 @@ def test_decorators_of_with_are_added_to_steps_that_have_none_of_their_kind(tmp_
     file.write_text(HEAD + CORRECT.replace("    @step\n    def end", "    @retry(times=0)\n    @step\n    def end"))
     flow = load_flow(file)
 
-    graph = parse(flow, [parse_decospec("retry:times=4"), parse_decospec("resources:cpu=2")])
+    graph = parse(with_added(flow, [parse_decospec("retry:times=4").spec, parse_decospec("resources:cpu=2").spec]))
 
     given = {step.name: {spec.name: dict(spec.attributes) for spec in step.decorators} for step in graph}
     assert given == {
