@@ -17,7 +17,7 @@ from metaflow_hera.argo.expressions import (
     unescape_dollars,
 )
 from metaflow_hera.errors import ManifestError, NamingError
-from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, OutputIs, StatusIsNot, Succeeded
+from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, Never, OutputIs, StatusIsNot, Succeeded
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
 
@@ -36,7 +36,11 @@ def test_depends_is_read_back(depends: Depends) -> None:
 
 
 @given(
-    st.one_of(st.builds(OutputIs, NAMES, NAMES, st.from_regex(r"\w+", fullmatch=True)), st.builds(StatusIsNot, NAMES))
+    st.one_of(
+        st.builds(OutputIs, NAMES, NAMES, st.from_regex(r"\w+", fullmatch=True)),
+        st.builds(StatusIsNot, NAMES),
+        st.just(Never()),
+    )
 )
 def test_conditions_are_read_back_or_refused(condition: Condition) -> None:
     try:

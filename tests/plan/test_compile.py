@@ -17,6 +17,7 @@ from metaflow_hera.plan.text import (
     AnyOf,
     Input,
     Item,
+    Never,
     OutputIs,
     Retries,
     StatusIsNot,
@@ -177,11 +178,85 @@ def test_a_branch_of_a_split_may_end_in_a_switch() -> None:
     assert tasks(plan, "flow")["j"].depends == AllOf((AnyOf((Succeeded("a"), Succeeded("b"))), Succeeded("c")))
 
 
-def test_a_switch_that_can_go_straight_to_the_meeting_step_is_refused() -> None:
-    shortcut = {**SWITCH, "start": Switch((("x", "a"), ("y", "meet")), "kind"), "a": Linear("meet")}
-    shortcut.pop("b")
-    with pytest.raises(FlowError, match=r"step 'start' can go straight to 'meet'.*put an empty step in between"):
-        compiled(shortcut)
+def test_a_way_past_the_branches_of_a_switch_is_a_task_that_does_nothing() -> None:
+    """The same for all of them: by the status of the tasks around it nobody could tell ``meet`` from ``end``."""
+    shortcuts = Switch((("x", "a"), ("y", "meet"), ("z", "end")), "kind")
+    plan = compiled({"start": shortcuts, "a": Linear("meet"), "meet": Linear("end"), "end": End()})
+    flow = tasks(plan, "flow")
+
+    assert flow["a"].when == OutputIs("start", "next", "a")
+    assert flow["start-to-meet"] == Task(
+        name="start-to-meet",
+        template="shortcut",
+        depends=Succeeded("start"),
+        when=OutputIs("start", "next", "meet"),
+    )
+    assert flow["meet"].depends == AnyOf((Succeeded("start-to-meet"), Succeeded("a")))
+    assert flow["end"].depends == AnyOf((Succeeded("start-to-end"), Succeeded("meet")))
+    assert (flow["meet"].when, flow["end"].when) == (None, None)
+    assert plan.by_name["shortcut"] == Steps(name="shortcut", task=Task(name="nothing", template="exit", when=Never()))
+
+
+def test_a_flow_without_such_a_way_has_no_template_for_it() -> None:
+    assert "shortcut" not in compiled(SWITCH).by_name
+
+
+def test_a_switch_may_lead_straight_to_the_join_of_its_branch() -> None:
+    plan = compiled(
+        {
+            "start": Split(("s", "c")),
+            "s": Switch((("x", "a"), ("y", "j")), "kind"),
+            "a": Linear("j"),
+            "c": Linear("j"),
+            "j": Linear("end"),
+            "end": End(),
+        },
+        joins="j",
+    )
+    assert tasks(plan, "flow")["j"].depends == AllOf((AnyOf((Succeeded("s-to-j"), Succeeded("a"))), Succeeded("c")))
+
+
+def test_a_switch_in_a_foreach_that_leads_straight_to_the_join_needs_nothing_more() -> None:
+    plan = compiled(
+        {
+            "start": Foreach("s", "xs"),
+            "s": Switch((("x", "a"), ("y", "j")), "kind"),
+            "a": Linear("j"),
+            "j": Linear("end"),
+            "end": End(),
+        },
+        joins="j",
+    )
+    assert list(tasks(plan, "item-start")) == ["s", "a"]
+    assert tasks(plan, "flow")["j"].depends == Succeeded("foreach-start")
+
+
+def test_a_gang_has_no_limit_for_all_of_it_runs_at_once() -> None:
+    flow = graph({"start": Foreach("a", "", gang=True), "a": Linear("j"), "j": Linear("end"), "end": End()}, joins="j")
+    plan = compile_plan(flow, options(max_workers=7))
+
+    fan = plan.by_name["foreach-start"]
+    assert isinstance(fan, Dag)
+    assert fan.parallelism is None
+    assert container(plan, "start").outputs == (("splits", "out/splits"),)
+
+
+def test_a_step_that_may_repeat_itself_or_go_on_in_several_ways_says_which() -> None:
+    loop = Switch((("again", "a"), ("x", "b"), ("y", "end")), "kind")
+    plan = compiled({"start": Linear("a"), "a": loop, "b": Linear("end"), "end": End()})
+
+    assert container(plan, "a").outputs == (("next", "out/next"),)
+    assert tasks(plan, "flow")["a"].depends == Succeeded("start")
+    assert tasks(plan, "flow")["b"].when == OutputIs("a", "next", "b")
+    assert tasks(plan, "flow")["end"].depends == AnyOf((Succeeded("a-to-end"), Succeeded("b")))
+
+
+def test_a_flow_of_one_step_is_a_container_that_begins_and_ends_it() -> None:
+    plan = compile_plan(
+        Graph(flow="Flow", steps={"only": Step(name="only", transition=End())}, start="only", end="only"), options()
+    )
+    assert list(tasks(plan, "flow")) == ["only"]
+    assert container(plan, "only").parameters_file == "parameters"
 
 
 def test_a_step_that_only_repeats_itself_is_one_task_without_outputs() -> None:
