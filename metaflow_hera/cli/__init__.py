@@ -27,6 +27,7 @@ COMMANDS = {
     "runs": "metaflow_hera.cli.runs:runs",
     "status": "metaflow_hera.cli.runs:status",
     "logs": "metaflow_hera.cli.logs:logs",
+    "card": "metaflow_hera.cli.card:card",
     "terminate": "metaflow_hera.cli.runs:terminate",
     "engine": "metaflow_hera.cli.engine:engine",
     "config": "metaflow_hera.cli.config:config",

@@ -30,6 +30,7 @@ from metaflow_hera.flow.source import file_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.settings import Settings, peer_datastore
 
+CARD = "metaflow_hera.cli.card:card_of_program"
 ARGO = "metaflow_hera.cli.argo_workflows:argo_workflows"
 RESUME = "metaflow_hera.cli.resume:resume_of_program"
 
@@ -121,7 +122,7 @@ def _settings(datastore: str | None, datastore_root: str | None, package_suffixe
 
 @click.group(
     cls=CommandGroup,
-    commands={"check": check, "show": show, "run": run, "resume": RESUME, "argo-workflows": ARGO},
+    commands={"check": check, "show": show, "run": run, "resume": RESUME, "card": CARD, "argo-workflows": ARGO},
     invoke_without_command=True,
 )
 @options(with_option, suffixes_option)
