@@ -27,12 +27,19 @@ if TYPE_CHECKING:
         get_namespace,
         namespace,
     )
+    from metaflow_hera.config_parsers import (
+        conda_environment_yml_parser,
+        pyproject_toml_parser,
+        requirements_txt_parser,
+        yaml_parser,
+    )
     from metaflow_hera.datatools.multicore import parallel_imap_unordered, parallel_map
     from metaflow_hera.datatools.profiling import profile
     from metaflow_hera.datatools.s3 import S3
     from metaflow_hera.deploy import DeployedFlow, deploy, run, to_workflow_template
     from metaflow_hera.deploy.resume import resume
     from metaflow_hera.flow.cards import card
+    from metaflow_hera.flow.configs import Config
     from metaflow_hera.flow.current import current
     from metaflow_hera.flow.decorators import (
         catch,
@@ -44,7 +51,9 @@ if TYPE_CHECKING:
         schedule,
         timeout,
     )
+    from metaflow_hera.flow.delayed import config_expr
     from metaflow_hera.flow.exit_hooks import exit_hook
+    from metaflow_hera.flow.include_file import IncludeFile
     from metaflow_hera.flow.mutable import MutableFlow, MutableStep
     from metaflow_hera.flow.parameters import JSONType, Parameter
     from metaflow_hera.flow.project import project
@@ -85,7 +94,16 @@ _HOMES = {
     "datatools.s3": ("S3",),
     "deploy": ("DeployedFlow", "deploy", "run", "to_workflow_template"),
     "deploy.resume": ("resume",),
+    "config_parsers": (
+        "conda_environment_yml_parser",
+        "pyproject_toml_parser",
+        "requirements_txt_parser",
+        "yaml_parser",
+    ),
     "flow.cards": ("card",),
+    "flow.configs": ("Config",),
+    "flow.delayed": ("config_expr",),
+    "flow.include_file": ("IncludeFile",),
     "flow.current": ("current",),
     "flow.decorators": ("catch", "environment", "kubernetes", "parallel", "resources", "retry", "schedule", "timeout"),
     "flow.exit_hooks": ("exit_hook",),
@@ -109,16 +127,17 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-_NOT_YET = frozenset((*("Config", "IncludeFile"),))
-"""Names of the peer's that we have nothing for."""
-
-__all__ = [  # noqa: RUF022  (by characters, as `dir` has them)
+__all__ = [
+    "S3",
+    "USER_SKIP_STEP",
+    "Config",
     "DataArtifact",
     "DeployedFlow",
     "Deployer",
     "Flow",
     "FlowMutator",
     "FlowSpec",
+    "IncludeFile",
     "JSONType",
     "Metaflow",
     "MutableFlow",
@@ -128,11 +147,9 @@ __all__ = [  # noqa: RUF022  (by characters, as `dir` has them)
     "Parameter",
     "Run",
     "Runner",
-    "S3",
     "Step",
     "StepMutator",
     "Task",
-    "USER_SKIP_STEP",
     "UserStepDecorator",
     "__version__",
     "batch",
@@ -140,6 +157,8 @@ __all__ = [  # noqa: RUF022  (by characters, as `dir` has them)
     "catch",
     "conda",
     "conda_base",
+    "conda_environment_yml_parser",
+    "config_expr",
     "current",
     "default_namespace",
     "deploy",
@@ -158,6 +177,8 @@ __all__ = [  # noqa: RUF022  (by characters, as `dir` has them)
     "project",
     "pypi",
     "pypi_base",
+    "pyproject_toml_parser",
+    "requirements_txt_parser",
     "resources",
     "resume",
     "retry",
@@ -170,13 +191,12 @@ __all__ = [  # noqa: RUF022  (by characters, as `dir` has them)
     "trigger",
     "trigger_on_finish",
     "user_step_decorator",
+    "yaml_parser",
 ]
 
 
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
-    if name in _NOT_YET:
-        raise AttributeError(f"metaflow_hera has no {name!r} yet; see docs/guide.md, 'What is not there yet'")
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     room = f"{__name__}.{home}"

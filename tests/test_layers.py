@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 LAYERS = [
     {"errors"},
     {"naming", "command"},
-    {"settings", "deployment_names"},
+    {"settings", "deployment_names", "config_parsers"},
     {"store", "vaults", "graph.model"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.info"},
@@ -51,7 +51,7 @@ HEAVY = {
 }
 MAY_IMPORT = {
     "hera": {"argo", "backends"},
-    "yaml": {"argo"},
+    "yaml": {"argo", "config_parsers"},
     "click": {"api", "cli"},
     "rich": {"cli"},
     "boto3": {"datatools", "store", "vaults"},

@@ -118,12 +118,3 @@ def test_the_real_metaflow_wins_unless_we_run_the_flow(tmp_path: Path) -> None:
     assert run(f"{PTH}\n{head}import metaflow; print(metaflow.REAL)").stdout == "True\n"
     assert "No module named 'metaflow.client'" in run(f"{PTH}\n{head}import metaflow.client").stderr
     assert run(f"{head}{ALIAS}import metaflow; print(metaflow.step.__module__)").stdout == "metaflow_hera.flow.steps\n"
-
-
-@pytest.mark.parametrize("name", sorted(metaflow_hera._NOT_YET))
-def test_what_we_have_nothing_for_says_so_and_the_guide_lists_it(name: str) -> None:
-    with pytest.raises(AttributeError, match=f"has no '{name}' yet; see docs/guide.md"):
-        getattr(metaflow_hera, name)
-    assert not hasattr(metaflow_hera, name)
-    listed = (ROOT / "docs" / "guide.md").read_text().partition("## What is not there yet")[2]
-    assert f"`{name}`" in listed.partition("\n## ")[0]
