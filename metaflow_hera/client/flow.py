@@ -64,6 +64,11 @@ class Flow(ClientObject[Run], depth=1):
                 f"{self!r} has no run in namespace {get_namespace()!r}; call namespace(None) to see those of everybody"
             )
 
+    def _repr_html_(self) -> str:
+        from metaflow_hera.client.displays import flow_html  # pictures, for notebooks only
+
+        return flow_html(self)
+
 
 class Metaflow:
     """All flows of the datastore that have a run in the namespace."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from metaflow_hera.client.artifact import MetaflowData
 from metaflow_hera.client.code import MetaflowCode
-from metaflow_hera.client.html import table
 from metaflow_hera.client.objects import OfRun, local_time, nearest
 from metaflow_hera.client.step import Step
 from metaflow_hera.client.task import Task
@@ -151,6 +150,6 @@ class Run(OfRun[Step], depth=2):
             raise NotFoundError(f"there is no {self!r} in {self._store.uri}: {known}")
 
     def _repr_html_(self) -> str:
-        rows = [(step.id, str(len(list(step))), f"{step.created_at:%H:%M:%S}") for step in self]
-        title = f"{self!r}: {self.status}, began {self.created_at:%Y-%m-%d %H:%M:%S}"
-        return table(title, ("step", "tasks", "began"), rows[::-1])
+        from metaflow_hera.client.displays import run_html  # pictures, for notebooks only
+
+        return run_html(self)

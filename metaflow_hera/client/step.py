@@ -98,3 +98,8 @@ class Step(OfRun[Task], depth=3):
             self.parent._check_exists()
             there = tasks.steps(self._store, self._keys)
             raise NotFoundError(f"there is no {self!r}: {nearest(self.id, there, 'steps that began')}")
+
+    def _repr_html_(self) -> str:
+        from metaflow_hera.client.displays import step_html  # pictures, for notebooks only
+
+        return step_html(self)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 from metaflow_hera.client import beginning
 from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
 from metaflow_hera.client.code import MetaflowCode
-from metaflow_hera.client.html import table
 from metaflow_hera.client.lineage import begun, following, is_control
 from metaflow_hera.client.metadata import Metadata, environment_of, facts_of_attempt, facts_of_run, runtime_of
 from metaflow_hera.client.objects import OfRun, local_time, nearest
@@ -200,11 +199,8 @@ class Task(OfRun[DataArtifact], depth=4):
 
     def _printed(self, stream: str) -> bytes:
         number, record = self._found()
-        keys = (
-            logs.origin_keys(self._keys, record)
-            if record
-            else self._keys.attempt(self._parts[2], self._parts[3], number)
-        )
+        step, path = self._parts[2:]
+        keys = logs.origin_keys(self._keys, record) if record else self._keys.attempt(step, path, number)
         return logs.read(self._store, keys, stream)
 
     def _beside(self, step: str, path: str) -> Task:
@@ -282,8 +278,6 @@ class Task(OfRun[DataArtifact], depth=4):
         return sorted(name for name in self.refs if not name.startswith("_"))
 
     def _repr_html_(self) -> str:
-        record = self.record
-        state = "running" if record is None else record.status.value
-        title = f"{self!r}: {state} (attempt {self.current_attempt})"
-        rows = [(name, ref.type, f"{ref.size:,}") for name, ref in sorted(self.refs.items())]
-        return table(title, ("artifact", "type", "bytes"), rows)
+        from metaflow_hera.client.displays import task_html  # pictures, for notebooks only
+
+        return task_html(self)

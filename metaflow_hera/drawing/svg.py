@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
 
 from metaflow_hera.drawing.layout import Layout, Node, lay_out
 from metaflow_hera.graph.model import Foreach, Graph, Step, Switch
@@ -29,11 +31,19 @@ STYLE = """\
 .mfhera .flow{font-size:15px;font-weight:700;fill:#1c2536}
 .mfhera .edge{fill:none;stroke:#8492aa;stroke-width:1.3}
 .mfhera .choice{stroke-dasharray:5 3}
+.mfhera .succeeded .box{fill:#e5f5e9;stroke:#2c8f4e}
+.mfhera .running .box{fill:#fff4d6;stroke:#c98a00}
+.mfhera .failed .box{fill:#fde7e7;stroke:#cc3333}
+.mfhera .waiting .box{fill:#f6f7f9;stroke:#b5bdc9;stroke-dasharray:4 3}
 .mfhera .tip{fill:#8492aa}
 @media (prefers-color-scheme:dark){
 .mfhera .box{fill:#1f2937;stroke:#8ea0bd}
 .mfhera .behind{fill:#18202d;stroke:#566580}
 .mfhera .first .box,.mfhera .last .box{fill:#1d3a6b;stroke:#6ea2ff}
+.mfhera .succeeded .box{fill:#173a25;stroke:#58c481}
+.mfhera .running .box{fill:#463607;stroke:#e8b339}
+.mfhera .failed .box{fill:#4a1c1c;stroke:#f07f7f}
+.mfhera .waiting .box{fill:#1a212c;stroke:#566580}
 .mfhera .name,.mfhera .flow{fill:#e8edf6}
 .mfhera .note,.mfhera .label{fill:#a3b1c8}
 }"""
@@ -43,11 +53,23 @@ TIP = """\
 <path class="tip" d="M0 0.8 L7.4 4 L0 7.2 Z"/></marker></defs>"""
 
 
+class StepState(NamedTuple):
+    """How a step of a run is: it has its colour, and a note in place of its decorators."""
+
+    kind: str
+    """``waiting``, ``running``, ``succeeded`` or ``failed``"""
+    note: str = ""
+
+
+_NO_STATES: Mapping[str, StepState] = MappingProxyType({})
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Paper:
     graph: Graph
     layout: Layout
     widths: dict[str, float]
+    states: Mapping[str, StepState]
 
     def at(self, node: Node) -> tuple[float, float]:
         """The middle of a node."""
@@ -74,10 +96,10 @@ class _Paper:
         return 34 + len(_edge_text(self.graph[step], step)) * SMALL_CHARACTER if is_loop else 8.0
 
 
-def to_svg(graph: Graph) -> str:
-    """The graph as one ``<svg>`` element; the same graph gives the same text."""
-    widths = {step: _width(graph[step]) for step in graph.order}
-    paper = _Paper(graph=graph, layout=lay_out(graph, widths), widths=widths)
+def to_svg(graph: Graph, states: Mapping[str, StepState] = _NO_STATES) -> str:
+    """The graph as one ``<svg>`` element, its steps in the colours of *states*; equal arguments give equal text."""
+    widths = {step: _width(graph[step], _note(graph[step], states)) for step in graph.order}
+    paper = _Paper(graph=graph, layout=lay_out(graph, widths), widths=widths, states=states)
     width, height = paper.size
     parts = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="mfhera" role="img" width="{width:.0f}" height="{height:.0f}" '
@@ -93,12 +115,14 @@ def to_svg(graph: Graph) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _note(step: Step) -> str:
+def _note(step: Step, states: Mapping[str, StepState]) -> str:
+    if step.name in states:
+        return states[step.name].note
     return " ".join(f"@{decorator.name}" for decorator in step.decorators)
 
 
-def _width(step: Step) -> float:
-    return max(72.0, len(step.name) * CHARACTER + 28, len(_note(step)) * SMALL_CHARACTER + 20)
+def _width(step: Step, note: str) -> float:
+    return max(72.0, len(step.name) * CHARACTER + 28, len(note) * SMALL_CHARACTER + 20)
 
 
 def _box(paper: _Paper, step: Step) -> Iterator[str]:
@@ -106,11 +130,13 @@ def _box(paper: _Paper, step: Step) -> Iterator[str]:
     x, y = paper.at(step.name)
     width = paper.widths[step.name]
     role = {graph.start: "first", graph.end: "last"}.get(step.name, "step")
+    if step.name in paper.states:
+        role = paper.states[step.name].kind
     yield f'<g class="{role}"><title>{escape(_tooltip(step))}</title>'
     for shift in (8, 4) if graph.foreaches(step.name) else ():
         yield _rectangle(x + shift, y + shift, width, "behind")
     yield _rectangle(x, y, width, "box")
-    note = _note(step)
+    note = _note(step, paper.states)
     yield f'<text class="name" x="{x:.1f}" y="{y + (-1 if note else 4.5):.1f}">{escape(step.name)}</text>'
     if note:
         yield f'<text class="note" x="{x:.1f}" y="{y + 13:.1f}">{escape(note)}</text>'
