@@ -218,6 +218,16 @@ class AttemptKeys:
         """What the keys of its cards begin with."""
         return self.prefix + "cards/"
 
+    @property
+    def address(self) -> str:
+        """Where the first task of a gang runs."""
+        return self.prefix + "address"
+
+    @property
+    def broken(self) -> str:
+        """Why a gang cannot go on, beside the address of its first task."""
+        return self.prefix + "broken"
+
     def log(self, stream: str, segment: int) -> str:
         """A piece of what the task printed; *stream* is ``stdout`` or ``stderr``, segments count from 0."""
         return f"{self.prefix}{stream}.{segment:06d}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -21,22 +22,22 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.output import tell
 from metaflow_hera.cli.peer import program_of
 from metaflow_hera.cli.run import Shown, choices_of, run_ready
-from metaflow_hera.deploy.resume import find_origin, prepare_resume
-from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.deploy.resume import check_resumed, prepare_resume
+from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.naming import pathspec
+from metaflow_hera.records.run import RunRecord
 from metaflow_hera.records.runs import SUCCEEDED, read_end
 from metaflow_hera.settings import Settings
-from metaflow_hera.store import open_store
 
 
-class ResumeCommand(click.Command):
+class FixedParametersCommand(click.Command):
     """A command that says why a flow's parameters are none of its options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            told = f"No such option {error.option_name!r}; parameters and configs are those of the run that is resumed"
+            told = f"No such option {error.option_name!r}; parameters and configs are those of the run before"
             raise click.UsageError(told, ctx) from error
 
 
@@ -46,12 +47,13 @@ origin_option = click.option(
 own_options = options(origin_option, with_option, workers_option, splits_option, tag_option, run_id_file_option)
 
 
-@click.command(cls=ResumeCommand)
+@click.command(cls=FixedParametersCommand)
 @click.argument("flow")
 @click.argument("step", required=False)
 @flow_option
 @own_options
 @datastore_option
+@launch_options
 @click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
 @json_option
 def resume(
@@ -69,10 +71,13 @@ def resume(
     """
     words = f" --flow {flow_name}" if flow_name else ""
     shown = Shown(again=f"mfhera resume {flow}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
-    resume_checked(check_flow(flow, name=flow_name, with_=with_), step, settings_of(datastore), shown, **chosen)
+    settings = settings_of(datastore)
+    launch = taken_launch(chosen)
+    found = check_resumed(flow, chosen.pop("origin_run_id"), settings, name=flow_name, with_=with_, launch=launch)
+    _resume(found, step, settings, shown, **chosen)
 
 
-@click.command("resume", cls=ResumeCommand)
+@click.command("resume", cls=FixedParametersCommand)
 @click.argument("step", required=False)
 @own_options
 @click.pass_context
@@ -83,23 +88,24 @@ def resume_of_program(ctx: click.Context, /, step: str | None, with_: tuple[str,
     """
     program = program_of(ctx)
     shown = Shown(again=f"{ctx.find_root().info_name} resume", quiet=program.is_quiet)
-    resume_checked(program.check(with_), step, program.load(), shown, **chosen)
+    settings = program.load()
+    origin, decorators = chosen.pop("origin_run_id"), (*with_, *program.with_)
+    found = check_resumed(program.target, origin, settings, with_=decorators, launch=program.launch)
+    _resume(found, step, settings, shown, **chosen)
 
 
-def resume_checked(
-    checked: CheckedFlow,
+def _resume(
+    found: tuple[CheckedFlow, RunRecord],
     step: str | None,
     settings: Settings,
     shown: Shown,
     *,
-    origin_run_id: str | None,
     run_id_file: str | None,
     **chosen: Any,
 ) -> None:
-    store = open_store(settings.datastore, settings)
-    origin = find_origin(checked.name, origin_run_id, store, settings.user)
+    checked, origin = found
     ready = prepare_resume(checked, origin, choices_of(**chosen), settings, step)
-    if step is None and (end := read_end(store, origin.flow, origin.run)) and end.status == SUCCEEDED:
+    if step is None and (end := read_end(ready.store, origin.flow, origin.run)) and end.status == SUCCEEDED:
         tell(f"{origin.run} succeeded, so all of it is taken over; name a step to run it and what follows again")
     again = f" from step {step}" if step else ""
     run_ready(ready, shown, run_id_file, f", resuming {pathspec(origin.flow, origin.run)}{again}")

@@ -6,21 +6,23 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from metaflow_hera.client.objects import nearest
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.deploy.arguments import Arguments, default_texts
+from metaflow_hera.deploy.arguments import Arguments, default_arguments
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
 from metaflow_hera.deploy.cloning import Cloning, Done, done_by, steps_to_clone
+from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, local_options
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.success import ended
 from metaflow_hera.errors import UnknownRunError, UsageError
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.load import load_flow
-from metaflow_hera.flow.parameters import parameters_of
+from metaflow_hera.flow.parameters import config_attributes, parameters_of
 from metaflow_hera.graph.model import from_json, to_json
 from metaflow_hera.naming import RunKeys, local_run_id, pathspec
 from metaflow_hera.plan.compile import compile_plan
@@ -35,6 +37,9 @@ from metaflow_hera.store.parallel import each
 
 if TYPE_CHECKING:
     from metaflow_hera.client import Run
+    from metaflow_hera.flow.configs import ConfigSpec
+
+_NO_OPTIONS = LaunchOptions()
 
 LOOKED_AT = 100
 """Among how many of the newest runs the user's own is looked for."""
@@ -79,6 +84,24 @@ def _named(flow: str, run: str, store: Store) -> RunRecord:
     return record
 
 
+def check_resumed(
+    flow: FlowLike,
+    origin_run_id: str | None,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    with_: Sequence[str] = (),
+    launch: LaunchOptions = _NO_OPTIONS,
+) -> tuple[CheckedFlow, RunRecord]:
+    """The flow as it is now with the configs of the run to resume, and that run."""
+    if launch.config or launch.config_value:
+        raise UsageError("a resumed run has the configs of the run that it resumes; leave the configs out")
+    store = open_store(settings.datastore, settings)
+    origin = find_origin(flow_name(flow, name), origin_run_id, store, settings.user)
+    known = replace(launch, origin=configs_of_origin(origin, store))
+    return check_flow(flow, name=name, with_=with_, launch=known), origin
+
+
 def prepare_resume(
     flow: CheckedFlow, origin: RunRecord, choices: LocalChoices, settings: Settings, step: str | None = None
 ) -> LocalRun:
@@ -90,6 +113,7 @@ def prepare_resume(
         raise UsageError(f"flow {flow.name} has no step {step!r}: {nearest(step, flow.graph.order, 'its steps')}")
     store = open_store(settings.datastore, settings)
     _refuse_unbegun(origin)
+    new = _new_arguments(flow, origin, settings)
     run = local_run_id()
     options = replace(local_options(flow, choices, settings, store, run), origin=origin.run)
     resumption = _Resumption(
@@ -97,7 +121,7 @@ def prepare_resume(
         origin=origin,
         run=run,
         store=store,
-        new=_new_values(flow, origin, settings),
+        new=new,
         choices=choices,
         user=settings.user,
         again=step,
@@ -108,7 +132,7 @@ def prepare_resume(
         plan=compile_plan(flow.graph, options),
         store=store,
         settings=settings,
-        arguments=Arguments({}),
+        arguments=Arguments({}, new.files),
         choices=choices,
         take_over=resumption.begin,
     )
@@ -122,16 +146,19 @@ def _refuse_unbegun(origin: RunRecord) -> None:
         )
 
 
-def _new_values(flow: CheckedFlow, origin: RunRecord, settings: Settings) -> dict[str, object]:
-    """The values by attribute of parameters that the flow did not have when its origin ran: their defaults."""
+def _new_arguments(flow: CheckedFlow, origin: RunRecord, settings: Settings) -> Arguments:
+    """The defaults of parameters that the flow did not have when its origin ran."""
     new = {name: each for name, each in parameters_of(flow.flow_class).items() if name not in origin.parameters}
     if required := [parameter.name for parameter in new.values() if parameter.required]:
         raise UsageError(
             f"run {pathspec(origin.flow, origin.run)} has no value for {', '.join(map(repr, required))}, new in the "
             "flow, and a resumed run takes no parameters; give it a default, or start a new run"
         )
-    texts = default_texts(flow, settings) if new else {}
-    return {name: parameter.from_text(texts[parameter.name]) for name, parameter in new.items()}
+    if not new:
+        return Arguments({})
+    names = {parameter.name for parameter in new.values()}
+    found = default_arguments(flow, settings, besides={each.name for each in flow.parameters} - names)
+    return Arguments({name: text for name, text in found.texts.items() if name in names}, found.files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +169,7 @@ class _Resumption:
     origin: RunRecord
     run: str
     store: Store
-    new: Mapping[str, object]
+    new: Arguments
     choices: LocalChoices
     user: str
     again: str | None
@@ -165,8 +192,27 @@ class _Resumption:
     def _fixed(self) -> dict[str, Ref]:
         """The parameters of the origin, and what is new in the source."""
         flow_class = self.flow.flow_class
-        kept = {name: self.origin.parameters[name] for name in parameters_of(flow_class) if name not in self.new}
-        return save_all(self.store, {**constants_of(flow_class), **self.new}, kept.values()) | kept
+        parameters = parameters_of(flow_class)
+        new = {name: each for name, each in parameters.items() if each.name in self.new.texts}
+        kept = {name: self.origin.parameters[name] for name in parameters if name not in new}
+        kept |= {name: self.origin.parameters[name] for name in self._configs if name in self.origin.configs}
+        values = {name: each.from_text(self.new.texts[each.name]) for name, each in new.items()}
+        if self.new.files:
+            from metaflow_hera.runtime.included import refs_of_files  # few flows include files
+
+            kept |= refs_of_files(flow_class, values, self.store)
+        values |= {**constants_of(flow_class), **{name: spec.value for name, spec in self._configs.items()}}
+        new_values = {name: value for name, value in values.items() if name not in kept}
+        return save_all(self.store, new_values, kept.values()) | kept
+
+    @cached_property
+    def _configs(self) -> Mapping[str, ConfigSpec]:
+        """By attribute."""
+        if not config_attributes(self.flow.flow_class):
+            return {}
+        from metaflow_hera.flow.configs import configs_of  # few flows have configs
+
+        return configs_of(self.flow.flow_class)
 
     def _record(self, fixed: Mapping[str, Ref]) -> RunRecord:
         command = TaskCommand(
@@ -184,6 +230,7 @@ class _Resumption:
             command,
             parameters=fixed,
             parameter_names=tuple(parameters_of(self.flow.flow_class)),
+            configs={attribute: spec.name for attribute, spec in self._configs.items()},
             graph=to_json(self.flow.graph),
         )
         return replace(begun, runner=os.getpid())
@@ -206,10 +253,8 @@ def resume(
     `RunFailedError` if the new run did not succeed; without *check* it is returned however it ended.
     """
     settings = settings or Settings.load()
-    checked = check_flow(flow, with_=with_)
-    store = open_store(settings.datastore, settings)
-    origin = find_origin(checked.name, origin_run_id, store, settings.user)
+    checked, origin = check_resumed(flow, origin_run_id, settings, with_=with_)
     choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
     ready = prepare_resume(checked, origin, choices, settings, step)
     ready.until_its_end(Unheard())
-    return ended(ready.pathspec, store, settings, check=check)
+    return ended(ready.pathspec, ready.store, settings, check=check)

@@ -29,6 +29,12 @@ def load_flow(target: str | Path, name: str | None = None) -> type[FlowSpec]:
     return _chosen(module, text, file, name or named)
 
 
+def load_file(file: str | Path) -> ModuleType:
+    """The module of a file, by the same rules."""
+    text, code = _read(Path(file))
+    return _module(Path(file).resolve(), text, code)
+
+
 def _split(target: str | Path) -> tuple[Path, str | None]:
     head, colon, tail = str(target).rpartition(":")
     if colon and tail.isidentifier() and not Path(target).exists():

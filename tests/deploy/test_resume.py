@@ -208,9 +208,8 @@ def test_a_run_of_a_deployment_is_resumed_here(write: Write, failed: Callable[..
     local = failed(WIDE, "work 1")
     keys, there = RunKeys("Resumed", local.id), RunKeys("Resumed", "argo-resumed-x1")
     for key in [*store.keys(keys.prefix)]:
-        store.put(
-            key.replace(keys.prefix, there.prefix), bytes(store.get(key)).replace(local.id.encode(), b"argo-resumed-x1")
-        )
+        content = bytes(store.get(key)).replace(local.id.encode(), there.run.encode())
+        store.put(key.replace(keys.prefix, there.prefix), content)
     resumed = resume(write(WIDE), origin_run_id="Resumed/argo-resumed-x1")
     assert resumed.data.origins == [None, "argo-resumed-x1", None]
 
