@@ -21,6 +21,7 @@ from metaflow_hera.cli.peer import Program, flow_group, program_of
 from metaflow_hera.deploy.deployment import DeployedFlow
 from metaflow_hera.errors import ArgumentTypeError, MetaflowHeraError, UsageError
 from metaflow_hera.flow.load import load_flow
+from metaflow_hera.graph.model import to_json
 
 USAGE = UsageError.exit_code
 
@@ -62,7 +63,10 @@ def _run(request: Request, words: list[str], reply: Reply, folder: Path) -> int:
 
 def _told(result: object) -> object:
     """What a command gave, as JSON can hold it."""
-    return result.name if isinstance(result, DeployedFlow) else result
+    if not isinstance(result, DeployedFlow):
+        return result
+    assert result.graph is not None, "what was deployed just now is known"
+    return {"name": result.name, "graph": to_json(result.graph)}
 
 
 def _understood(request: Request, folder: Path) -> tuple[list[str], Reply]:

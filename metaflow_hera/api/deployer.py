@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from metaflow_hera.api.exchange import Level
@@ -11,6 +11,7 @@ from metaflow_hera.api.runner import FlowFile
 from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.deployment import IMPLEMENTATION, DeployedFlow, deployed
+from metaflow_hera.graph.model import from_json
 
 
 class Deployer(FlowFile):
@@ -46,8 +47,9 @@ class ArgoWorkflowsDeployer:
 def _made(process: FlowProcess) -> DeployedFlow:
     reply = process.reply
     settings = reply.load_settings()
-    if isinstance(reply.result, str):
-        return deployed(reply.result, settings)
+    if isinstance(reply.result, dict):
+        found = deployed(reply.result["name"], settings)
+        return replace(found, graph=from_json(reply.result["graph"]))
     plan = from_manifests(reply.result)
     return DeployedFlow(
         name=plan.name, plan=plan, created=datetime.now(UTC), backend=open_backend(settings), settings=settings

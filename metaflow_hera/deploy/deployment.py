@@ -22,6 +22,7 @@ from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.triggered import TriggeredRun, refuse_token
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.settings import Settings
@@ -44,9 +45,16 @@ class DeployedFlow:
     """The version that this one replaced, if this object comes from deploying."""
     previous_schedule: Schedule | None = None
     """That of the version that this one replaced."""
+    graph: Graph | None = None
+    """What was deployed, if this object comes from deploying."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, version={self.version!r})"
+
+    def _repr_html_(self) -> str:
+        from metaflow_hera.deploy.displays import deployment_html  # pictures, for notebooks only
+
+        return deployment_html(self)
 
     @property
     def flow_name(self) -> str:
@@ -173,7 +181,7 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
     backend.deploy(replace(plan, annotations={**plan.annotations, Annotations.DEPLOYED_AT: now}))
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
-    made = _deployed(backend.deployment(plan.name), backend, settings)
+    made = replace(_deployed(backend.deployment(plan.name), backend, settings), graph=flow.graph)
     if replaced is None:
         return made
     version = replaced.annotations.get(Annotations.VERSION)

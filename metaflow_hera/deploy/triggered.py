@@ -37,6 +37,11 @@ class TriggeredRun:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.pathspec!r})"
 
+    def _repr_html_(self) -> str:
+        from metaflow_hera.deploy.displays import triggered_html  # pictures, for notebooks only
+
+        return triggered_html(self)
+
     @property
     def pathspec(self) -> str:
         return pathspec(self.flow, self.run_id)
