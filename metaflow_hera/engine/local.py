@@ -177,8 +177,7 @@ class _LocalRun:
     def _seconds(self) -> float:
         if self._scheduler.phase.is_final:  # nothing that was left to do had to be run
             return 0.0
-        outputs = (output for worker in self._workers.values() for output in worker.watched.outputs)
-        times = [output.seconds_to_flush for output in outputs]
+        times = [worker.watched.seconds_to_act for worker in self._workers.values()]
         if any(worker.is_silent for worker in self._workers.values()):
             times.append(LOOK_SOON)
         if (due := self._scheduler.next_due) is not None:
@@ -234,7 +233,7 @@ class _LocalRun:
 
     def _see_to_time(self) -> None:
         for worker in self._workers.values():
-            worker.watched.store_due_output()
+            worker.watched.act(worker.pid)
         now = time.monotonic()
         if now > self._look_at or any(worker.is_silent for worker in self._workers.values()):
             self._look_at = now + LOOK

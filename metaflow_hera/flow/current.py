@@ -30,7 +30,10 @@ class TaskFacts:
 
 _FACTS = frozenset(fact.name for fact in fields(TaskFacts))
 _ABSENT: Mapping[str, object] = MappingProxyType(
-    dict.fromkeys(("graph_info", "run", "spot_termination_notice", "task", "tempdir", "trigger"))
+    {
+        **dict.fromkeys(("graph_info", "run", "spot_termination_notice", "task", "tempdir", "trigger")),
+        "is_parallel": False,
+    }
 )
 """What is asked for whether or not there is one."""
 
@@ -79,7 +82,7 @@ class Current:
             found = self._provided[name]
             return found.work_out() if isinstance(found, Later) else found
         if name in _ABSENT:
-            return None
+            return _ABSENT[name]
         if name not in _FACTS:
             raise AttributeError(f"current has no {name!r}; it has {', '.join(sorted({*_NAMES, *self._provided}))}")
         if self._facts is not None:

@@ -14,7 +14,7 @@ from metaflow_hera.runtime.execution import Outcome
 
 @dataclass(frozen=True, slots=True)
 class ChildEnd:
-    """The child's end; a `execution.Watcher`."""
+    """The child's end; a `watcher.Watcher`."""
 
     tell: int
     hear: int
@@ -46,6 +46,9 @@ class ChildEnd:
     def claimed(self, attempt: int) -> None:
         self._tell({"attempt": attempt})
 
+    def joined(self, gang: str) -> None:
+        self._tell({"gang": gang})
+
     def before_record(self) -> None:
         self._tell({"store": True})
         self.wait()
@@ -71,6 +74,8 @@ class SupervisorEnd:
         self.outcome: Outcome | None = None
         self.reason: str | None = None
         """Why the child gave up."""
+        self.gang = ""
+        """Where it would be said that the others of its gang have failed; empty for a task on its own."""
         self.is_waited_for = False
         """The child goes on when it hears that its output is stored."""
         self._tell = tell
@@ -89,6 +94,7 @@ class SupervisorEnd:
         for message in map(json.loads, lines):
             self.attempt = message.get("attempt", self.attempt)
             self.reason = message.get("reason", self.reason)
+            self.gang = message.get("gang", self.gang)
             self.is_waited_for = self.is_waited_for or "store" in message
             if "outcome" in message:
                 self.outcome = Outcome(**message["outcome"])

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
@@ -19,7 +19,7 @@ from metaflow_hera.flow.task import Inputs
 from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.flow.written import written_on
 from metaflow_hera.graph.model import Graph, Step
-from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, iteration_of, pathspec
+from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, pathspec
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.artifacts import save_all
 from metaflow_hera.records.run import EndRecord
@@ -35,6 +35,7 @@ from metaflow_hera.runtime.saving import save_what_can_be
 from metaflow_hera.runtime.scopes import Scopes
 from metaflow_hera.runtime.streams import flush_output
 from metaflow_hera.runtime.surroundings import Surrounded, surrounded
+from metaflow_hera.runtime.watcher import Unwatched, Watcher
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
 
@@ -49,28 +50,6 @@ class Outcome:
     message: str = ""
     terminated: bool = False
     """Whether it ended because its process was told to."""
-
-
-class Watcher(Protocol):
-    """Whoever keeps the logs of an attempt while it runs."""
-
-    def claimed(self, attempt: int) -> None:
-        """The attempt has its number; what it printed before belongs to it too."""
-        ...
-
-    def before_record(self) -> None:
-        """Everything is printed; the record, which is written last, follows when this returns."""
-        ...
-
-
-class Unwatched:
-    """Of an attempt whose output nobody keeps."""
-
-    def claimed(self, attempt: int) -> None:
-        pass
-
-    def before_record(self) -> None:
-        pass
 
 
 def claim_attempt(command: TaskCommand, store: Store, started: float | None = None) -> Claimed:
@@ -103,7 +82,7 @@ def run_attempt(
     started, watcher = time.time(), watcher or Unwatched()
     fixed: Mapping[str, Ref] = {}
     problem: MetaflowHeraError | None = None
-    if command.step == graph.start and not iteration_of(command.path):
+    if command.step == graph.start:
         fixed, problem = begin_run(command, flow_class, graph, store, parameters or {})
     if claimed is None:
         claimed = claim_attempt(command, store, started)
@@ -117,7 +96,7 @@ def run_attempt(
         step=command.step,
         path=IndexPath.parse(command.path, len(graph.foreaches(command.step))),
     )
-    attempt = _Attempt(command, flow_class, place, claimed.attempt, started, settings)
+    attempt = _Attempt(command, flow_class, place, claimed.attempt, started, settings, watcher)
     record = attempt.failed(problem) if problem else attempt.run(fixed)
     flush_output()
     watcher.before_record()
@@ -183,6 +162,7 @@ class _Attempt:
     number: int
     started: float
     settings: Settings
+    watcher: Watcher
 
     @property
     def step(self) -> Step:
@@ -217,6 +197,7 @@ class _Attempt:
             attempt=self.number,
             fixed=scopes.fixed,
             settings=self.settings,
+            watcher=self.watcher,
         )
 
     def _run_step(self, flow: FlowSpec, arguments: tuple[Inputs, ...], task: Surrounded) -> BaseException | None:

@@ -11,8 +11,8 @@ from metaflow_hera.records.task import Failure
 from metaflow_hera.records.values import type_name
 
 _RUNNERS = frozenset({"metaflow_hera.runtime.execution", "metaflow_hera.runtime.wrapping"})
-# functools is between two of ours.
-_NOT_OF_THE_USER = ("metaflow_hera.", "functools")
+# functools and contextlib are between two of ours.
+_NOT_OF_THE_USER = ("metaflow_hera.", "functools", "contextlib")
 
 
 class TimeoutException(MetaflowHeraError):  # noqa: N818  (the peer's name, which flows know)

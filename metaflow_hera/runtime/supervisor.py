@@ -198,6 +198,7 @@ class _Watch:
             with suppress(BlockingIOError):
                 os.read(self._signals.wake, 1 << 10)
             self._kill_when_due()
+            self._watched.act(self._pid)
         self._signals.pass_to(None)
         # Grandchildren may hold the pipes open for ever; a pod ends with its task.
         self._keep_up(set(sources))
@@ -205,13 +206,11 @@ class _Watch:
 
     def _keep_up(self, ready: set[int]) -> list[int]:
         """Take in what the child printed and said; the descriptors that have come to their end."""
-        ended = [source for source in self._watched.sources if source in ready and not self._watched.keep_up(source)]
-        self._watched.store_due_output()
-        return ended
+        return [source for source in self._watched.sources if source in ready and not self._watched.keep_up(source)]
 
     def _milliseconds(self) -> int | None:
         """How long nothing has to be done unless something happens."""
-        times = [output.seconds_to_flush for output in self._watched.outputs]
+        times = [self._watched.seconds_to_act]
         if self._signals.terminated is not None:
             times.append(max(0.0, self._signals.terminated + GRACE_SECONDS - time.monotonic()))
         due = min((seconds for seconds in times if seconds is not None), default=None)

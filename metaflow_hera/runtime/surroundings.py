@@ -20,6 +20,7 @@ from metaflow_hera.records.run import Cause
 from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.inputs import Place
+from metaflow_hera.runtime.watcher import Watcher
 from metaflow_hera.settings import Settings, set_environment, variable
 
 
@@ -34,6 +35,7 @@ class Surrounded:
     fixed: Mapping[str, Ref]
     """Parameters and constants."""
     settings: Settings
+    watcher: Watcher
     afterwards: list[Callable[[TaskRecord], None]] = field(default_factory=list)
     """Called with the record of the attempt, when its artifacts are saved and before it is written; must not raise."""
 
@@ -109,6 +111,17 @@ def environment_variables(task: Surrounded) -> Iterator[None]:
 
 
 @contextmanager
+def gang(task: Surrounded) -> Iterator[None]:
+    if task.step.decorator("parallel") is None:
+        yield
+        return
+    from metaflow_hera.runtime.gang import in_gang  # few steps are of a gang
+
+    with in_gang(task):
+        yield
+
+
+@contextmanager
 def cards(task: Surrounded) -> Iterator[None]:
     if task.step.decorator("card") is None:
         yield
@@ -130,7 +143,7 @@ def secrets(task: Surrounded) -> Iterator[None]:
     yield
 
 
-SURROUNDINGS: tuple[Surrounding, ...] = (facts, own_datastore, environment_variables, secrets, cards)
+SURROUNDINGS: tuple[Surrounding, ...] = (facts, own_datastore, environment_variables, gang, secrets, cards)
 """The outermost first."""
 
 

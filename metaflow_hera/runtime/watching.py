@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import StepError
@@ -20,6 +21,9 @@ from metaflow_hera.runtime.channel import SupervisorEnd
 from metaflow_hera.runtime.execution import Outcome, claim_attempt, finish, write_failure
 from metaflow_hera.runtime.streams import Output
 from metaflow_hera.store import Store
+
+if TYPE_CHECKING:
+    from metaflow_hera.runtime.gang_watching import GangWatch
 
 GRACE_SECONDS = 20.0
 """From SIGTERM to SIGKILL for a task: shorter than what Kubernetes grants, so that the death can be recorded."""
@@ -64,6 +68,8 @@ class Watched:
     outputs: tuple[Output, Output]
     """Its stdout and its stderr."""
     started: float = field(default_factory=time.time)
+    gang: GangWatch | None = field(default=None, init=False)
+    """If the task is one of several that run together."""
     _is_logged: bool = field(default=False, init=False)
 
     @property
@@ -87,6 +93,10 @@ class Watched:
                 return output.pump()
         is_open = self.channel.listen()
         self._open_logs(self.channel.attempt)
+        if self.channel.gang and self.gang is None:
+            from metaflow_hera.runtime.gang_watching import GangWatch  # few tasks are of a gang
+
+            self.gang = GangWatch(self.store, self.command.step, self.channel.gang, GRACE_SECONDS)
         if self.channel.is_waited_for:
             for output in self.outputs:
                 output.pump()
@@ -98,14 +108,27 @@ class Watched:
         for output in self.outputs:
             output.flush()
 
-    def store_due_output(self) -> None:
+    @property
+    def seconds_to_act(self) -> float | None:
+        """Seconds until `act` has something to do unless something happens; None if it has not."""
+        times = [output.seconds_to_flush for output in self.outputs]
+        if self.gang:
+            times.append(self.gang.seconds_to_act)
+        return min((seconds for seconds in times if seconds is not None), default=None)
+
+    def act(self, pid: int) -> None:
+        """Do what is due: store output of the child, which is process *pid*, and end it if its gang is broken."""
         for output in self.outputs:
             if output.seconds_to_flush == 0:
                 output.flush()
+        if self.gang:
+            self.gang.act(pid)
 
     def die(self, text: str) -> Outcome:
         """Write down the death of a child that has not told its end; *text* is how it died, if it has not said why."""
-        text = self.channel.reason or text
+        text = self.channel.reason or (self.gang and self.gang.reason) or text
+        if self.gang:
+            self.gang.break_up(f"task {self.command.path}: {text}")
         self.outputs[1].take(f"{text}\n".encode())
         attempt = self.channel.attempt
         if attempt is None:
