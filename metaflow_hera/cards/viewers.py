@@ -10,12 +10,12 @@ from metaflow_hera.cards.markup import element, escaped
 from metaflow_hera.cards.values import brief
 
 
-def json_text(value: object) -> str:
-    """A value as indented JSON; what JSON has no form for becomes a text."""
+def json_text(value: object, indent: int | None = 2) -> str:
+    """A value as JSON; what JSON has no form for becomes a text."""
     try:
-        return json.dumps(value, indent=2, ensure_ascii=False, default=brief)
-    except (TypeError, ValueError):  # keys that are no texts, or a value that holds itself
-        return brief(value)
+        return json.dumps(value, indent=indent, ensure_ascii=False, default=brief)
+    except (TypeError, ValueError, RecursionError):  # keys that are no texts, or a value that holds itself
+        return json.dumps(brief(value), ensure_ascii=False)
 
 
 class JSONViewer(MetaflowCardComponent):
@@ -70,4 +70,4 @@ def _yaml_entry(head: str, item: object, indent: str) -> Iterator[str]:
         yield head
         yield from yaml_lines(item, f"{indent}  ")
     else:
-        yield f"{head} {json.dumps(item, ensure_ascii=False, default=brief)}"
+        yield f"{head} {json_text(item, indent=None)}"
