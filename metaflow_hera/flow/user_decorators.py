@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from metaflow_hera.errors import UsageError
 from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS
 from metaflow_hera.flow.written import write_down
 from metaflow_hera.graph.model import DecoratorSpec
@@ -124,7 +125,8 @@ class package_suffixes(FlowMutator):  # noqa: N801  (decorators have the peer's 
     """Files with these suffixes belong to the code package of the flow, too."""
 
     def init(self, *suffixes: str) -> None:
-        self.suffixes = suffixes
+        if wrong := [suffix for suffix in suffixes if not isinstance(suffix, str)]:
+            raise UsageError(f"a suffix is a text such as '.csv', not {wrong[0]!r}")
 
 
 def written(

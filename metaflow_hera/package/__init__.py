@@ -15,6 +15,7 @@ from metaflow_hera.errors import PackageError
 from metaflow_hera.flow.launch import Launch
 from metaflow_hera.naming import data_key
 from metaflow_hera.package.archive import Member, pack, unpack
+from metaflow_hera.package.extras import suffixes_of, with_extras
 from metaflow_hera.package.files import DEFAULT_SUFFIXES, user_members
 from metaflow_hera.package.rooms import LAUNCH, OWN_FOLDER, file_list, own_members
 from metaflow_hera.store import ABSENT, Store
@@ -67,16 +68,20 @@ def build(
     suffixes: Sequence[str] = DEFAULT_SUFFIXES,
     exclude: Iterable[Path] = (),
     launch: Launch | None = None,
+    flow_class: type | None = None,
 ) -> CodePackage:
     """The code package of the flow in *source*; *exclude* names folders to leave out, such as the data directory.
 
-    `PackageError` names every file that cannot be read.
+    What decorators and mutators on *flow_class* need is in it, wherever it lies. `PackageError` names every file that
+    cannot be read.
     """
     if isinstance(source, NotebookSource):
         root, flow_member = source.folder, Member(source.file, source.text.encode())
     else:
         root, flow_member = source.parent, _flow_member(source)
+    suffixes = (*suffixes, *(suffixes_of(flow_class) if flow_class else ()))
     members = {member.name: member for member in (*user_members(root, suffixes, exclude), flow_member)}
+    members = with_extras(flow_class, members) if flow_class else members
     own = (*own_members(), file_list(members.values()), *_launch_member(launch or Launch()))
     data = pack((*members.values(), *own))
     return CodePackage(
