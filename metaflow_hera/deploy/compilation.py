@@ -49,7 +49,13 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     store = open_store(settings.datastore, settings)
     source = _source(flow)
     folder = source.parent if isinstance(source, Path) else source.folder
-    package = build(source, settings.suffixes_of_packages(folder), exclude=own_folders(settings), launch=flow.launch)
+    package = build(
+        source,
+        settings.suffixes_of_packages(folder),
+        exclude=own_folders(settings),
+        launch=flow.launch,
+        flow_class=flow.flow_class,
+    )
     defaults = default_arguments(flow, settings)
     options = CompileOptions(
         name=name,
