@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from metaflow_hera.deploy.launching import LaunchOptions
+from metaflow_hera.deploy.source import FlowLike, launched_class
 from metaflow_hera.errors import MetaflowHeraError
-from metaflow_hera.flow.parameters import JSONType, Parameter
+from metaflow_hera.flow.launch import Open
+from metaflow_hera.flow.load import load_flow
+from metaflow_hera.flow.parameters import JSONType, Parameter, config_attributes, parameters_of
+
+if TYPE_CHECKING:
+    from metaflow_hera.flow.configs import ConfigSpec
 
 PARAMETERS = "parameters"
 """The argument of a command's function that gets what was given, by parameter name, as text."""
 
+FLOW = "metaflow_hera.flow"
+"""The entry of a context's `meta` with the class of the flow whose parameters are options of the command."""
+
+_LAUNCHED = "metaflow_hera.launched"
+"""The entry with the class and the options that it was made of."""
+
 HELP_OPTIONS = ("-h", "--help")
 
+_OF_LAUNCH = ("branch", "production")
 _METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN", JSONType: "JSON"}
 
 
@@ -28,6 +44,19 @@ class Words:
     """The first word that is neither an option nor the value of one."""
     values: Mapping[str, str] = field(default_factory=dict)
     """The last value of each known option, by the name of the function's argument."""
+    pairs: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """All values of the known options that take two words."""
+    wants_help: bool = False
+
+    @property
+    def launch(self) -> LaunchOptions:
+        """What the flow is to be launched with."""
+        return LaunchOptions(
+            config=self.pairs.get("config", ()),
+            config_value=self.pairs.get("config_value", ()),
+            branch=self.values.get("branch"),
+            production="production" in self.values,
+        )
 
 
 def scan(arguments: Sequence[str], known: Sequence[click.Parameter]) -> Words:
@@ -35,16 +64,49 @@ def scan(arguments: Sequence[str], known: Sequence[click.Parameter]) -> Words:
     options = {word: option for option in known if isinstance(option, click.Option) for word in option.opts}
     target: str | None = None
     values: dict[str, str] = {}
+    pairs: dict[str, tuple[tuple[str, str], ...]] = {}
     words = iter(arguments)
     for word in words:
         name, has_value, value = word.partition("=")
         option = options.get(name)
         if not word.startswith("-") or word == "-":
             target = target or word
-        elif name not in HELP_OPTIONS and (option is None or not option.is_flag):
+        elif option is not None and option.is_flag:
+            values |= {option.name: "true"} if option.name else {}
+        elif name not in HELP_OPTIONS:
             given = value if has_value else next(words, "")
-            values |= {option.name: given} if option is not None and option.name else {}
-    return Words(target=target, values=values)
+            if option is None or not option.name:
+                continue
+            if option.nargs == 2:
+                pairs[option.name] = (*pairs.get(option.name, ()), (given, next(words, "")))
+            else:
+                values[option.name] = given
+    wants_help = any(word in HELP_OPTIONS for word in arguments)
+    return Words(target=target, values=values, pairs=pairs, wants_help=wants_help)
+
+
+def launched_parameters(flow: str, words: Words, launch: LaunchOptions | None = None) -> Sequence[Parameter]:
+    """The parameters of a flow as it is launched; by *launch*, if that was said before the command.
+
+    Whoever asks for help sees the parameters also where a config is missing or wrong.
+    """
+    flow_class = load_flow(flow, words.values.get("flow_name"))
+    meta, key = click.get_current_context().meta, (flow_class, launch or words.launch)
+    if FLOW not in meta or meta[_LAUNCHED] != key:
+        try:
+            meta[FLOW], _ = launched_class(key[0], options=key[1])
+        except MetaflowHeraError:
+            if not words.wants_help:
+                raise
+            meta[FLOW] = flow_class
+        meta[_LAUNCHED] = key
+    return tuple(parameters_of(meta[FLOW]).values())
+
+
+def found_flow(flow: FlowLike) -> FlowLike:
+    """The class that this command line was read with, so that nothing of its launch is done twice; else *flow*."""
+    found: FlowLike = click.get_current_context().meta.get(FLOW, flow)
+    return found
 
 
 class FlowCommand(click.Command):
@@ -80,7 +142,8 @@ class FlowCommand(click.Command):
         if not words.values:
             return self._find(words)
         try:
-            found = self._find(Words(target=words.target))
+            kept = {name: text for name, text in words.values.items() if name in _OF_LAUNCH}
+            found = self._find(replace(words, values=kept))
         except MetaflowHeraError:
             return self._find(words)
         taken = {f"--{parameter.name}" for parameter in found}
@@ -90,6 +153,11 @@ class FlowCommand(click.Command):
         own = ctx.meta.get(PARAMETERS, {})
         taken = {word for option in own for word in option.opts}
         return [*own, *(param for param in super().get_params(ctx) if not taken & {*param.opts})]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        if FLOW in ctx.meta:
+            describe_configs(ctx.meta[FLOW], formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         given: dict[str, str] = {}
@@ -101,6 +169,39 @@ class FlowCommand(click.Command):
         defaults = click.Command(None, params=taken, add_help_option=False).make_context(None, []).params
         ctx.params |= {PARAMETERS: given, **defaults}
         return super().invoke(ctx)
+
+
+def describe_configs(flow_class: type, formatter: click.HelpFormatter) -> None:
+    """A section of a help about the configs of a flow, if it has any."""
+    if not config_attributes(flow_class):
+        return
+    from metaflow_hera.flow.configs import configs_of  # few flows have configs
+
+    with formatter.section("Configs (--config NAME FILE, --config-value NAME JSON)"):
+        formatter.write_dl([(spec.name, help_of_config(spec)) for spec in configs_of(flow_class).values()])
+
+
+def help_of_config(spec: ConfigSpec) -> str:
+    if spec.default is None and spec.default_value is None:
+        shown = "required" if spec.required else ""
+    elif spec.show_default is False:
+        shown = ""
+    else:
+        shown = f"default: {_default_of_config(spec)}"
+    return "  ".join(filter(None, (spec.help, f"[{shown}]" if shown else "")))
+
+
+def _default_of_config(spec: ConfigSpec) -> str:
+    for default in (spec.default, spec.default_value):
+        if isinstance(default, Open):
+            return repr(default)
+        if callable(default):
+            return f"computed once by {getattr(default, '__name__', 'a function')}()"
+    if spec.default is not None:
+        return f"the file {spec.default}"
+    value = spec.default_value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shorten(text, 60, placeholder="…")
 
 
 def _without_value(arguments: Sequence[str], flags: Collection[str]) -> str | None:
@@ -124,17 +225,31 @@ def required_words(parameters: Sequence[Parameter]) -> str:
     return "".join(f" --{each.name} {metavar_of(each)}" for each in parameters if each.required)
 
 
+def _shown_default(parameter: Parameter) -> str:
+    text = parameter.to_text(parameter.value_of(parameter.default))
+    if parameter.is_file and isinstance(size := _description(text).get("size"), int):
+        return f"a file of {size:,} bytes, in the datastore"
+    return text
+
+
+def _description(text: str) -> dict[str, object]:
+    """Of a file in the datastore; empty for the path of one here."""
+    return json.loads(text) if text.startswith("{") else {}
+
+
 def metavar_of(parameter: Parameter) -> str:
-    return _METAVARS.get(parameter.type, "TEXT")
+    return "FILE" if parameter.is_file else _METAVARS.get(parameter.type, "TEXT")
 
 
 def help_of(parameter: Parameter) -> str:
     if parameter.required:
         shown = "required"
+    elif isinstance(parameter.default, Open):
+        shown = f"default: {parameter.default!r}"
     elif parameter.is_deploy_time:
         shown = f"default: computed once by {getattr(parameter.default, '__name__', 'a function')}()"
     elif parameter.default is None or not parameter.show_default:
         shown = ""
     else:
-        shown = f"default: {parameter.to_text(parameter.value_of(parameter.default))}"
+        shown = f"default: {_shown_default(parameter)}"
     return "  ".join(filter(None, (parameter.help, f"[{shown}]" if shown else "")))

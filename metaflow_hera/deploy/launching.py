@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from metaflow_hera.errors import ConfigError
 from metaflow_hera.flow.launch import Launch
@@ -24,6 +25,11 @@ class LaunchOptions:
     production: bool = False
     origin: Mapping[str, object] = field(default_factory=dict)
     """Values of configs of an earlier run, by name: they are taken as they are, and nothing is read."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, str | Path] | None, config_value: Mapping[str, object] | None) -> Self:
+        """The same from Python: files and values of configs, by name."""
+        return cls(config=tuple((config or {}).items()), config_value=tuple((config_value or {}).items()))
 
 
 def launch_of(flow_class: type, options: LaunchOptions) -> Launch:

@@ -14,9 +14,10 @@ from metaflow_hera.flow.decospec import parse_decospec, portable
 from metaflow_hera.flow.launch import Launch
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter, parameters_of
-from metaflow_hera.flow.prepare import decorated, prepare
+from metaflow_hera.flow.prepare import decorated, has_own_kinds, prepare
 from metaflow_hera.flow.source import file_of
 from metaflow_hera.flow.spec import FlowSpec
+from metaflow_hera.flow.written import flow_written
 from metaflow_hera.graph.check import check
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
@@ -72,6 +73,15 @@ def launched_class(
         raise FlowError([Problem(f"{flow!r} is no flow: give a class that extends FlowSpec, or the path of its file")])
     launch = launch_of(flow_class, options)
     return prepare(flow_class, launch), launch
+
+
+def named_class(flow: FlowLike, name: str | None = None, options: LaunchOptions = _NO_OPTIONS) -> type[FlowSpec]:
+    """A flow's class as far as its name in Argo needs it: nothing is read for a flow that is of no project."""
+    flow_class = flow if isinstance(flow, type) else load_flow(flow, name)
+    of_project = any(spec.name == "project" for _, specs in flow_written(flow_class) for spec in specs)
+    if of_project or options.branch is not None or options.production or has_own_kinds(flow_class):
+        return launched_class(flow_class, options=options)[0]
+    return flow_class
 
 
 def check_flow(
