@@ -33,7 +33,8 @@ class Draft:
         self.methods = steps_of(flow_class)
         self.steps = {name: [list(written_on(method)[::-1])] for name, method in self.methods.items()}
         """The decorators of each step, the innermost first."""
-        self.groups = [list(specs[::-1]) for _, specs in flow_written(flow_class)]
+        self.written = flow_written(flow_class)
+        self.groups = [list(specs[::-1]) for _, specs in self.written]
         """Those of the flow itself, and of each of its bases."""
         self.attributes: dict[str, object] = {}
         """Parameters that were added, and what stands for removed ones."""
@@ -47,13 +48,17 @@ class Draft:
         """The class with all changes, and with *further* attributes."""
         changed = {**self.attributes, **further}
         for name, (specs,) in self.steps.items():
-            if specs[::-1] != [*written_on(self.methods[name])]:
+            if _differ(specs[::-1], written_on(self.methods[name])):
                 changed[name] = with_decorators(self.methods[name], tuple(specs[::-1]))
-        before = flow_written(self.flow_class)
-        after = [(base, tuple(specs[::-1])) for (base, _), specs in zip(before, self.groups, strict=True)]
-        if after != [*before]:
-            changed[FLOW_WRITTEN] = tuple(after)
+        groups = [(base, before, specs[::-1]) for (base, before), specs in zip(self.written, self.groups, strict=True)]
+        if any(_differ(before, after) for _, before, after in groups):
+            changed[FLOW_WRITTEN] = tuple((base, tuple(after)) for base, _, after in groups)
         return derived(self.flow_class, changed) if changed else self.flow_class
+
+
+def _differ(before: Sequence[DecoratorSpec], after: Sequence[DecoratorSpec]) -> bool:
+    """Whether they are not the very same; a mutator that had its turn is equal to what it was."""
+    return len(before) != len(after) or any(one is not other for one, other in zip(before, after, strict=True))
 
 
 class Removed:
