@@ -23,6 +23,7 @@
     │   ├── NotDeployedError        no deployment of that name
     │   ├── UnknownRunError         no run of that id
     │   └── EngineError             the embedded engine does not run, or does not answer
+    ├── EventError                  an event that cannot be published
     ├── StepError                   a task went wrong outside of the user's own code
     │   └── MergeArtifactsError     the inputs of a join disagree on artifacts, or have none of a name
     ├── SecretError                 a secret that cannot be had, or cannot become an environment variable
@@ -172,6 +173,10 @@ class UnknownRunError(BackendError):
 
 class EngineError(BackendError):
     """The embedded engine does not run, or does not answer."""
+
+
+class EventError(MetaflowHeraError):
+    """An event that cannot be published."""
 
 
 class StepError(MetaflowHeraError):

@@ -70,6 +70,9 @@ class Settings:
     default_decospecs: str = _setting(
         "what every run and deployment takes as --with, separated by spaces", peer="METAFLOW_DEFAULT_DECOSPECS"
     )
+    events_url: str = _setting(
+        "where ArgoEvent publishes: the webhook of an event source", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
+    )
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """For each setting, where its value came from."""

@@ -21,7 +21,7 @@ LAYERS = [
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.info"},
     {"graph.parse", "graph.check", "package", "client"},
-    {"cards", "datatools"},
+    {"cards", "datatools", "integrations"},
     {"runtime", "plan", "graph.view"},
     {"argo", "engine"},
     {"backends"},

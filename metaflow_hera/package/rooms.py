@@ -33,6 +33,7 @@ _SHIPPED = {
     "errors.py",
     "flow",
     "graph",
+    "integrations.py",
     "naming.py",
     "py.typed",
     "records",
