@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -112,7 +113,7 @@ def _meant(ctx: click.Context, target: str, wanted: dict[str, Any]) -> tuple[str
 
 
 def _view(found: FoundCard) -> None:
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         tell(f"opened {found.card.view()}")
     else:
         click.echo(found.card.path)
