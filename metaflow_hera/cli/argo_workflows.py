@@ -17,8 +17,9 @@ from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked, deployed, deployments
-from metaflow_hera.deploy.manifests import compile_manifests
-from metaflow_hera.deployment_names import deployment_name
+from metaflow_hera.deploy.manifests import checked_manifests
+from metaflow_hera.deploy.projects import name_of_class
+from metaflow_hera.deploy.source import named_class
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
@@ -26,8 +27,9 @@ from metaflow_hera.flow.parameters import Parameter
 
 def _name(ctx: click.Context) -> str:
     """The flow's name in Argo: that of ``--name``, or one made of the class's."""
-    flow = load_flow(program_of(ctx).target)
-    return deployment_name(flow.__name__, ctx.find_root().meta.get("name"))
+    program = program_of(ctx)
+    flow_class = named_class(program.target, options=program.launch)
+    return name_of_class(flow_class, ctx.find_root().meta.get("name"), program.load().user)
 
 
 def _deployed(ctx: click.Context) -> DeployedFlow:
@@ -68,9 +70,7 @@ def create(
 def _print_manifests(program: Program, choices: Choices) -> list[dict[str, Any]]:
     from metaflow_hera.cli.compile import print_manifests  # YAML, which nothing else here needs
 
-    documents = compile_manifests(
-        program.target, choices, with_=program.with_, settings=program.load(), tell=program.tell
-    )
+    documents = checked_manifests(program.check(), choices, program.load(), program.tell)
     print_manifests(documents, None, as_json=True)
     return documents
 

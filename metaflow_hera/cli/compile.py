@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from metaflow_hera.argo.yaml_text import dump
+from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -23,12 +24,14 @@ from metaflow_hera.cli.options import (
 )
 from metaflow_hera.cli.output import tell, write_file
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.manifests import compile_manifests
+from metaflow_hera.deploy.manifests import checked_manifests
+from metaflow_hera.deploy.source import check_flow
 
 
 @click.command("compile")
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, datastore_option, suffixes_option)
+@launch_options
 @click.option("-o", "--output", type=click.Path(file_okay=False), metavar="DIR", help="Write a file for each manifest.")
 @json_option
 def compile_command(
@@ -46,7 +49,8 @@ def compile_command(
     """
     settings = settings_of(chosen["datastore"], package_suffixes=chosen["package_suffixes"])
     choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
-    documents = compile_manifests(flow, choices, settings=settings, name=flow_name, with_=with_, tell=tell)
+    checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
+    documents = checked_manifests(checked, choices, settings, tell)
     print_manifests(documents, output, as_json=as_json)
 
 

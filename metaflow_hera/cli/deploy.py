@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import (
     flow_option,
     json_option,
@@ -29,6 +30,7 @@ from metaflow_hera.plan.records import Schedule
 @click.command()
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, place_options, suffixes_option)
+@launch_options
 @json_option
 def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
     """Deploy a flow: check it, package its code, translate it, and make it the newest version.
@@ -41,7 +43,7 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
       mfhera deploy flow.py --max-workers 500 --name staging
     """
     settings = settings_of(chosen["datastore"], chosen["backend"], package_suffixes=chosen["package_suffixes"])
-    checked = check_flow(flow, name=flow_name, with_=with_)
+    checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
     choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
     print_deployed(deploy_checked(checked, choices, settings, tell), as_json=as_json)
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from metaflow_hera.cli.group import CommandGroup
+from metaflow_hera.cli.launching import launch_options, taken_launch, trigger_option
 from metaflow_hera.cli.options import (
     options,
     run_id_file_option,
@@ -20,12 +21,12 @@ from metaflow_hera.cli.options import (
     with_option,
     workers_option,
 )
-from metaflow_hera.cli.parameters import FlowCommand, Words, required_words
+from metaflow_hera.cli.parameters import FlowCommand, Words, found_flow, launched_parameters, required_words
 from metaflow_hera.cli.show import print_checked, print_shown
+from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.errors import UsageError
-from metaflow_hera.flow.load import load_flow
-from metaflow_hera.flow.parameters import Parameter, parameters_of
+from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.flow.source import file_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.settings import Settings, peer_datastore
@@ -33,6 +34,7 @@ from metaflow_hera.settings import Settings, peer_datastore
 CARD = "metaflow_hera.cli.card:card_of_program"
 ARGO = "metaflow_hera.cli.argo_workflows:argo_workflows"
 RESUME = "metaflow_hera.cli.resume:resume_of_program"
+SPIN = "metaflow_hera.cli.spin:spin_of_program"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +45,20 @@ class Program:
     with_: tuple[str, ...] = ()
     is_quiet: bool = False
     settings: Mapping[str, str | None] = field(default_factory=dict)
+    launch: LaunchOptions = field(default_factory=LaunchOptions)
+    triggers: tuple[str, ...] = ()
 
     def load(self) -> Settings:
         return Settings.load(self.settings)
 
     def check(self, with_: Sequence[str] = ()) -> CheckedFlow:
         """What is given with the command comes before what is given in front of it."""
-        return check_flow(self.target, with_=(*with_, *self.with_))
+        return check_flow(found_flow(self.target), with_=(*with_, *self.with_), launch=self.launch)
+
+    def of_flow(self, path: str) -> str:
+        """A path of a run of this flow, with or without the flow's name in front."""
+        flow = load_flow(self.target).__name__
+        return path if path.startswith(f"{flow}/") else f"{flow}/{path}"
 
     def tell(self, text: str) -> None:
         if not self.is_quiet:
@@ -77,9 +86,9 @@ def program_of(ctx: click.Context) -> Program:
     return program
 
 
-def _parameters(_: Words) -> Sequence[Parameter]:
+def _parameters(words: Words) -> Sequence[Parameter]:
     program = program_of(click.get_current_context())
-    return tuple(parameters_of(load_flow(program.target)).values())
+    return launched_parameters(program.target, words, program.launch)
 
 
 @click.command()
@@ -106,7 +115,7 @@ def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, 
 
     program = program_of(ctx)
     shown = Shown(again=f"{ctx.find_root().info_name} resume", quiet=program.is_quiet)
-    run_checked(program.check(with_), parameters, program.load(), shown, **chosen)
+    run_checked(program.check(with_), parameters, program.load(), shown, triggers=program.triggers, **chosen)
 
 
 def _settings(datastore: str | None, datastore_root: str | None, package_suffixes: str | None) -> dict[str, str | None]:
@@ -122,10 +131,10 @@ def _settings(datastore: str | None, datastore_root: str | None, package_suffixe
 
 @click.group(
     cls=CommandGroup,
-    commands={"check": check, "show": show, "run": run, "resume": RESUME, "card": CARD, "argo-workflows": ARGO},
+    commands={"check": check, "show": show, "run": run, "resume": RESUME, "spin": SPIN, "card": CARD, "argo-workflows": ARGO},
     invoke_without_command=True,
 )
-@options(with_option, suffixes_option)
+@options(with_option, suffixes_option, launch_options, trigger_option)
 @click.option("--quiet/--not-quiet", help="Say nothing but results.")
 @click.option("--datastore", metavar="PLACE", help="s3, local, a directory or s3://bucket/prefix.")
 @click.option(
@@ -148,7 +157,10 @@ def flow_group(ctx: click.Context, /, with_: tuple[str, ...], quiet: bool, **giv
     """
     settings = _settings(given["datastore"], given["datastore_root"], given["package_suffixes"])
     before = program_of(ctx)
-    ctx.obj = Program(target=before.target, with_=with_, is_quiet=quiet, settings=settings)
+    launch, triggers = taken_launch(given), given["triggers"]
+    ctx.obj = Program(
+        target=before.target, with_=with_, is_quiet=quiet, settings=settings, launch=launch, triggers=triggers
+    )
     if ctx.invoked_subcommand is None:
         checked = ctx.obj.check()
         print_checked(checked)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from metaflow_hera.cli import collector
+from metaflow_hera.cli.launching import launch_options, taken_launch, trigger_option
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -22,27 +23,27 @@ from metaflow_hera.cli.options import (
     workers_option,
 )
 from metaflow_hera.cli.output import SIGNALLED, colored, print_json, tell, tell_timed, write_file
-from metaflow_hera.cli.parameters import FlowCommand, Words
+from metaflow_hera.cli.parameters import FlowCommand, Words, found_flow, launched_parameters
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, prepare_run
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.engine.local import LocalEnd
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
-from metaflow_hera.flow.load import load_flow
-from metaflow_hera.flow.parameters import Parameter, parameters_of
+from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.settings import Settings
 
 
 def _parameters(words: Words) -> Sequence[Parameter]:
     if words.target is None:
         return ()
-    return tuple(parameters_of(load_flow(words.target, words.values.get("flow_name"))).values())
+    return launched_parameters(words.target, words)
 
 
 @click.command(cls=FlowCommand, find=_parameters)
 @click.argument("flow")
 @options(flow_option, with_option, workers_option, splits_option, tag_option, run_id_file_option, datastore_option)
+@options(launch_options, trigger_option)
 @click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
 @json_option
 def run(
@@ -64,7 +65,8 @@ def run(
     """
     words = f" --flow {flow_name}" if flow_name else ""
     shown = Shown(again=f"mfhera resume {flow}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
-    run_checked(check_flow(flow, name=flow_name, with_=with_), parameters, settings_of(datastore), shown, **chosen)
+    checked = check_flow(found_flow(flow), name=flow_name, with_=with_, launch=taken_launch(chosen))
+    run_checked(checked, parameters, settings_of(datastore), shown, **chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,10 @@ def run_checked(
     run_ready(prepare_run(checked, parameters, choices_of(**chosen), settings), shown, run_id_file)
 
 
-def choices_of(*, max_workers: int, max_num_splits: int | None, tags: tuple[str, ...]) -> LocalChoices:
-    return LocalChoices(max_workers=max_workers, max_splits=max_num_splits, tags=tags)
+def choices_of(
+    *, max_workers: int, max_num_splits: int | None, tags: tuple[str, ...], triggers: tuple[str, ...] = ()
+) -> LocalChoices:
+    return LocalChoices(max_workers=max_workers, max_splits=max_num_splits, tags=tags, triggers=triggers)
 
 
 def run_ready(ready: LocalRun, shown: Shown, run_id_file: str | None, note: str = "") -> None:
@@ -101,7 +105,7 @@ def run_ready(ready: LocalRun, shown: Shown, run_id_file: str | None, note: str 
     if not shown.quiet:
         tell_timed(f"{ready.pathspec} begins{note}")
     collector.resume()
-    end = ready.until_its_end(Unheard() if shown.quiet else Lines())
+    end = ready.with_exit_hooks(Unheard() if shown.quiet else Lines(), tell)
     _conclude(ready, end, shown)
 
 

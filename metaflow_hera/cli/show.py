@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from metaflow_hera.cli.options import flow_option, json_option, with_option
+from metaflow_hera.cli.launching import launch_options, taken_launch
+from metaflow_hera.cli.options import flow_option, json_option, options, with_option
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.drawing import to_svg, to_text
@@ -13,26 +16,27 @@ from metaflow_hera.graph.model import to_json
 
 @click.command()
 @click.argument("flow")
-@flow_option
-@with_option
+@options(flow_option, with_option, launch_options)
 @json_option
-def check(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool) -> None:
+def check(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
     """Check a flow and tell everything that is wrong with it, with file, line and step.
 
     \b
     Example:
       mfhera check flow.py
     """
-    print_checked(check_flow(flow, name=flow_name, with_=with_), as_json=as_json)
+    checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
+    print_checked(checked, as_json=as_json)
 
 
 @click.command()
 @click.argument("flow")
-@flow_option
-@with_option
+@options(flow_option, with_option, launch_options)
 @click.option("--svg", type=click.Path(dir_okay=False), metavar="FILE", help="Write the picture to this file.")
 @json_option
-def show(flow: str, flow_name: str | None, with_: tuple[str, ...], svg: str | None, as_json: bool) -> None:
+def show(
+    flow: str, flow_name: str | None, with_: tuple[str, ...], svg: str | None, as_json: bool, **chosen: Any
+) -> None:
     """Show the graph of a flow: as text, as SVG or as JSON.
 
     \b
@@ -40,7 +44,7 @@ def show(flow: str, flow_name: str | None, with_: tuple[str, ...], svg: str | No
       mfhera show flow.py
       mfhera show flow.py --svg flow.svg
     """
-    print_shown(check_flow(flow, name=flow_name, with_=with_), svg, as_json=as_json)
+    print_shown(check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen)), svg, as_json=as_json)
 
 
 def print_checked(checked: CheckedFlow, *, as_json: bool = False) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from metaflow_hera.backends import Phase
 from metaflow_hera.cli.follow import follow, interruptible
 from metaflow_hera.cli.group import is_file
+from metaflow_hera.cli.launching import branch_options, taken_launch
 from metaflow_hera.cli.options import (
     backend_option,
     flow_option,
@@ -21,22 +23,25 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.deploy.deployment import DeployedFlow, deployed
+from metaflow_hera.deploy.launching import LaunchOptions
+from metaflow_hera.deploy.projects import name_of_class
+from metaflow_hera.deploy.source import named_class
 from metaflow_hera.deploy.telling import Tell
 from metaflow_hera.deploy.triggered import TriggeredRun
-from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import NotDeployedError
-from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
 
 
-def find(target: str, flow_name: str | None, name: str | None, backend: str | None) -> DeployedFlow:
+def find(
+    target: str, flow_name: str | None, name: str | None, backend: str | None, launch: LaunchOptions
+) -> DeployedFlow:
     """What is deployed of a file's flow, or under a name."""
     settings = settings_of(backend=backend)
     if not is_file(target):
         return deployed(target, settings)
-    flow = load_flow(target, flow_name)
+    flow_class = named_class(target, flow_name, launch)
     try:
-        return deployed(deployment_name(flow.__name__, name), settings)
+        return deployed(name_of_class(flow_class, name, settings.user), settings)
     except NotDeployedError as error:
         raise NotDeployedError(f"{error}; deploy it first with: mfhera deploy {target}") from error
 
@@ -45,16 +50,17 @@ def _parameters(words: Words) -> Sequence[Parameter]:
     if words.target is None:
         return ()
     values = words.values
-    return find(words.target, values.get("flow_name"), values.get("name"), values.get("backend")).parameters
+    launch = LaunchOptions(branch=values.get("branch"), production="production" in values)
+    return find(words.target, values.get("flow_name"), values.get("name"), values.get("backend"), launch).parameters
 
 
 @click.command(cls=FlowCommand, find=_parameters)
 @click.argument("target", metavar="FLOW_OR_NAME")
-@options(flow_option, name_option, backend_option, run_id_file_option)
+@options(flow_option, name_option, backend_option, run_id_file_option, branch_options)
 @click.option("--wait", is_flag=True, help="Follow the run to its end; the exit code is then the run's.")
 @json_option
 @click.pass_context
-def trigger(ctx: click.Context, /, target: str, parameters: Mapping[str, str], **chosen: str | None) -> None:
+def trigger(ctx: click.Context, /, target: str, parameters: Mapping[str, str], **chosen: Any) -> None:
     """Start a run of a deployed flow, given by its file or by its deployed name; print the run's id.
 
     The flow's parameters are options, with the defaults that hold where it is deployed:
@@ -65,7 +71,7 @@ def trigger(ctx: click.Context, /, target: str, parameters: Mapping[str, str], *
       mfhera trigger flow.py --alpha 0.5
       mfhera trigger parameterflow --alpha 0.5 --wait
     """
-    found = find(target, chosen["flow_name"], chosen["name"], chosen["backend"])
+    found = find(target, chosen["flow_name"], chosen["name"], chosen["backend"], taken_launch(chosen))
     run = start(found, parameters, chosen["run_id_file"])
     as_json = bool(chosen["as_json"])
     if not as_json:

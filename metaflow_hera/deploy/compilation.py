@@ -10,8 +10,9 @@ from metaflow_hera.argo.cron import five_fields
 from metaflow_hera.deploy.arguments import Arguments, default_arguments, describe_parameters, plan_parameters
 from metaflow_hera.deploy.cells import module_text
 from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.projects import name_in_argo, project_of_flow
+from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
-from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.flow.decorators import flow_decorators, schedule
 from metaflow_hera.naming import Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
@@ -45,17 +46,10 @@ class Compiled:
 
 def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Compiled:
     """Evaluate deploy-time functions, package the code and compile; nothing is written."""
-    name = deployment_name(flow.name, choices.name)
+    name = name_in_argo(flow.name, flow.graph.decorators, choices.name, settings.user)
+    check_promises(flow, settings)
     store = open_store(settings.datastore, settings)
-    source = _source(flow)
-    folder = source.parent if isinstance(source, Path) else source.folder
-    package = build(
-        source,
-        settings.suffixes_of_packages(folder),
-        exclude=own_folders(settings),
-        launch=flow.launch,
-        flow_class=flow.flow_class,
-    )
+    package = package_flow(flow, settings)
     defaults = default_arguments(flow, settings)
     options = CompileOptions(
         name=name,
@@ -74,12 +68,32 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         tags=choices.tags,
         parameters=plan_parameters(flow, defaults.texts),
         schedule=schedule_of(flow),
-        annotations={Annotations.PARAMETERS: describe_parameters(flow.parameters)},
+        annotations=_annotations(flow, settings),
         deadline=choices.deadline,
     )
     plan = compile_plan(flow.graph, options)
     plan = replace(plan, annotations={**plan.annotations, Annotations.VERSION: version_of(plan)})
     return Compiled(flow=flow, plan=plan, package=package, store=store, defaults=defaults)
+
+
+def _annotations(flow: CheckedFlow, settings: Settings) -> dict[str, str]:
+    known = {Annotations.PARAMETERS: describe_parameters(flow.parameters)}
+    if project := project_of_flow(flow.graph.decorators, settings.user):
+        known |= {Annotations.PROJECT: project.name, Annotations.BRANCH: project.branch}
+    return known
+
+
+def package_flow(flow: CheckedFlow, settings: Settings) -> CodePackage:
+    """The code package of a flow; nothing is written."""
+    source = _source(flow)
+    folder = source.parent if isinstance(source, Path) else source.folder
+    return build(
+        source,
+        settings.suffixes_of_packages(folder),
+        exclude=own_folders(settings),
+        launch=flow.launch,
+        flow_class=flow.flow_class,
+    )
 
 
 def _source(flow: CheckedFlow) -> Path | NotebookSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from metaflow_hera.argo.manifest import manifests
@@ -16,6 +17,7 @@ from metaflow_hera.backends.parameters import completed
 from metaflow_hera.deploy.arguments import Arguments, described, parameters_of_plan, to_texts
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
+from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
@@ -151,18 +153,22 @@ def deploy(
     with_: Sequence[str] = (),
     tags: Sequence[str] = (),
     package_suffixes: Sequence[str] = (),
+    config: Mapping[str, str | Path] | None = None,
+    config_value: Mapping[str, object] | None = None,
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> DeployedFlow:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
-    *package_suffixes* are those of the files that the code package holds besides ``.py``; by default as is set.
+    Configs are given by name, as files or as values: all runs of the version have them. *package_suffixes* are those of
+    the files that the code package holds besides ``.py``; by default as is set.
     """
     settings = settings or Settings.load()
     if package_suffixes:
         settings = replace(settings, package_suffixes=",".join(package_suffixes))
     choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags))
-    return deploy_checked(check_flow(flow, with_=with_), choices, settings, tell)
+    checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value))
+    return deploy_checked(checked, choices, settings, tell)
 
 
 def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> DeployedFlow:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.arguments import Arguments, run_arguments, to_texts
+from metaflow_hera.deploy.causes import trigger_texts
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
+from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.engine.local import Listener, LocalEnd, run_plan
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
@@ -37,6 +41,8 @@ class LocalChoices:
     max_splits: int | None = None
     """More items than this in one foreach end the run."""
     tags: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
+    """Runs whose end started this one, as ``Flow/run``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +62,23 @@ class LocalRun:
     @property
     def pathspec(self) -> str:
         return pathspec(self.flow.name, self.run_id)
+
+    def with_exit_hooks(self, listener: Listener, tell: Tell = silent) -> LocalEnd:
+        """Run it in this process, and then the exit hooks of its flow; what went wrong with those is told."""
+        try:
+            end = self.until_its_end(listener)
+        except RunFailedError:
+            self._call_exit_hooks(tell, succeeded=False)
+            raise
+        self._call_exit_hooks(tell, succeeded=end.phase is Phase.SUCCEEDED)
+        return end
+
+    def _call_exit_hooks(self, tell: Tell, *, succeeded: bool) -> None:
+        if any(spec.name == "exit_hook" for spec in self.flow.graph.decorators):
+            from metaflow_hera.deploy.exit_hooks import call_exit_hooks  # with the Client, for flows that have some
+
+            for problem in call_exit_hooks(self.flow.flow_class, self.pathspec, self.store, succeeded=succeeded):
+                tell(problem)
 
     def until_its_end(self, listener: Listener) -> LocalEnd:
         """Run it in this process."""
@@ -110,6 +133,7 @@ def local_options(
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
+        triggers=trigger_texts(choices.triggers, flow.graph, store),
     )
 
 
@@ -120,19 +144,21 @@ def run(
     max_workers: int = LOCAL_WORKERS,
     with_: Sequence[str] = (),
     tags: Sequence[str] = (),
+    config: Mapping[str, str | Path] | None = None,
+    config_value: Mapping[str, object] | None = None,
     settings: Settings | None = None,
     check: bool = True,
     **parameters: object,
 ) -> Run:
-    """Run a flow on this machine; parameters as values.
+    """Run a flow on this machine; parameters as values, configs by name as files or as values.
 
     `RunFailedError` if the run did not succeed; without *check* it is returned however it ended.
     """
     settings = settings or Settings.load()
-    checked = check_flow(flow, with_=with_)
+    checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value))
     choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
     ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
-    ready.until_its_end(Unheard())
+    ready.with_exit_hooks(Unheard())
     from metaflow_hera.deploy.success import ended  # the Client: 20 ms that `mfhera run` need not pay
 
     return ended(ready.pathspec, ready.store, settings, check=check)

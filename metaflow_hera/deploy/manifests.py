@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import compile_flow, describe_package
+from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.promises import without_effect
-from metaflow_hera.deploy.source import FlowLike, check_flow
+from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.settings import Settings
 
@@ -21,14 +22,19 @@ def compile_manifests(
     flow: FlowLike,
     choices: Choices | None = None,
     *,
-    name: str | None = None,
     with_: Sequence[str] = (),
+    launch: LaunchOptions | None = None,
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> list[dict[str, Any]]:
     """The WorkflowTemplate and, with a schedule, the CronWorkflow; the code package is put into the datastore."""
-    settings = settings or Settings.load()
-    compiled = compile_flow(check_flow(flow, name=name, with_=with_), choices or Choices(), settings)
+    checked = check_flow(flow, with_=with_, launch=launch or LaunchOptions())
+    return checked_manifests(checked, choices or Choices(), settings or Settings.load(), tell)
+
+
+def checked_manifests(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell) -> list[dict[str, Any]]:
+    """The same of a flow that is checked."""
+    compiled = compile_flow(flow, choices, settings)
     documents = manifests(compiled.plan)
     compiled.upload()
     tell(describe_package(compiled))
@@ -40,7 +46,12 @@ def compile_manifests(
 
 
 def to_workflow_template(
-    flow: FlowLike, choices: Choices | None = None, *, with_: Sequence[str] = (), settings: Settings | None = None
+    flow: FlowLike,
+    choices: Choices | None = None,
+    *,
+    with_: Sequence[str] = (),
+    launch: LaunchOptions | None = None,
+    settings: Settings | None = None,
 ) -> WorkflowTemplate:
     """The flow as an object of Hera's, to change it or to hand it on; nothing is written.
 
@@ -49,4 +60,5 @@ def to_workflow_template(
     from metaflow_hera.argo.hera_objects import to_workflow_template as translate  # Hera takes a second
 
     settings = settings or Settings.load()
-    return translate(compile_flow(check_flow(flow, with_=with_), choices or Choices(), settings).plan)
+    checked = check_flow(flow, with_=with_, launch=launch or LaunchOptions())
+    return translate(compile_flow(checked, choices or Choices(), settings).plan)

@@ -256,5 +256,5 @@ def resume(
     checked, origin = check_resumed(flow, origin_run_id, settings, with_=with_)
     choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
     ready = prepare_resume(checked, origin, choices, settings, step)
-    ready.until_its_end(Unheard())
+    ready.with_exit_hooks(Unheard())
     return ended(ready.pathspec, ready.store, settings, check=check)
