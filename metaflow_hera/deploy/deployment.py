@@ -155,19 +155,22 @@ def deploy(
     package_suffixes: Sequence[str] = (),
     config: Mapping[str, str | Path] | None = None,
     config_value: Mapping[str, object] | None = None,
+    branch: str | None = None,
+    production: bool = False,
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> DeployedFlow:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
-    Configs are given by name, as files or as values: all runs of the version have them. *package_suffixes* are those of
+    Configs are given by name, as files or as values: all runs of the version have them. *branch* and *production* are
+    for flows of a project. *package_suffixes* are those of
     the files that the code package holds besides ``.py``; by default as is set.
     """
     settings = settings or Settings.load()
     if package_suffixes:
         settings = replace(settings, package_suffixes=",".join(package_suffixes))
     choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags))
-    checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value))
+    checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value, branch, production))
     return deploy_checked(checked, choices, settings, tell)
 
 

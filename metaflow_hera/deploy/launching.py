@@ -27,9 +27,20 @@ class LaunchOptions:
     """Values of configs of an earlier run, by name: they are taken as they are, and nothing is read."""
 
     @classmethod
-    def of(cls, config: Mapping[str, str | Path] | None, config_value: Mapping[str, object] | None) -> Self:
-        """The same from Python: files and values of configs, by name."""
-        return cls(config=tuple((config or {}).items()), config_value=tuple((config_value or {}).items()))
+    def of(
+        cls,
+        config: Mapping[str, str | Path] | None,
+        config_value: Mapping[str, object] | None,
+        branch: str | None = None,
+        production: bool = False,
+    ) -> Self:
+        """The same from Python: files and values of configs by name, and where a flow of a project runs."""
+        return cls(
+            config=tuple((config or {}).items()),
+            config_value=tuple((config_value or {}).items()),
+            branch=branch,
+            production=production,
+        )
 
 
 def launch_of(flow_class: type, options: LaunchOptions) -> Launch:

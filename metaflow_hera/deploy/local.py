@@ -146,17 +146,21 @@ def run(
     tags: Sequence[str] = (),
     config: Mapping[str, str | Path] | None = None,
     config_value: Mapping[str, object] | None = None,
+    branch: str | None = None,
+    production: bool = False,
+    triggers: Sequence[str] = (),
     settings: Settings | None = None,
     check: bool = True,
     **parameters: object,
 ) -> Run:
     """Run a flow on this machine; parameters as values, configs by name as files or as values.
 
+    *branch* and *production* are for flows of a project, *triggers* runs, ``Flow/run``, whose end started this one.
     `RunFailedError` if the run did not succeed; without *check* it is returned however it ended.
     """
     settings = settings or Settings.load()
-    checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value))
-    choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
+    checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value, branch, production))
+    choices = LocalChoices(max_workers=max_workers, tags=tuple(tags), triggers=tuple(triggers))
     ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
     ready.with_exit_hooks(Unheard())
     from metaflow_hera.deploy.success import ended  # the Client: 20 ms that `mfhera run` need not pay
