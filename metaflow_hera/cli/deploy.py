@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.flow_help import help_of, required_words
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import (
     flow_option,
@@ -20,7 +21,6 @@ from metaflow_hera.cli.options import (
     with_option,
 )
 from metaflow_hera.cli.output import moment, print_json, tell
-from metaflow_hera.cli.parameters import help_of, required_words
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked
 from metaflow_hera.deploy.source import check_flow

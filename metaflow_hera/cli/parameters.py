@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from metaflow_hera.cli.flow_help import describe_configs, help_of, metavar_of
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import FlowLike, launched_class
 from metaflow_hera.errors import MetaflowHeraError
-from metaflow_hera.flow.launch import Open
 from metaflow_hera.flow.load import load_flow
-from metaflow_hera.flow.parameters import JSONType, Parameter, config_attributes, parameters_of
-
-if TYPE_CHECKING:
-    from metaflow_hera.flow.configs import ConfigSpec
+from metaflow_hera.flow.parameters import Parameter, parameters_of
 
 PARAMETERS = "parameters"
 """The argument of a command's function that gets what was given, by parameter name, as text."""
@@ -33,7 +28,6 @@ _LAUNCHED = "metaflow_hera.launched"
 HELP_OPTIONS = ("-h", "--help")
 
 _OF_LAUNCH = ("branch", "production")
-_METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN", JSONType: "JSON"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,39 +165,6 @@ class FlowCommand(click.Command):
         return super().invoke(ctx)
 
 
-def describe_configs(flow_class: type, formatter: click.HelpFormatter) -> None:
-    """A section of a help about the configs of a flow, if it has any."""
-    if not config_attributes(flow_class):
-        return
-    from metaflow_hera.flow.configs import configs_of  # few flows have configs
-
-    with formatter.section("Configs (--config NAME FILE, --config-value NAME JSON)"):
-        formatter.write_dl([(spec.name, help_of_config(spec)) for spec in configs_of(flow_class).values()])
-
-
-def help_of_config(spec: ConfigSpec) -> str:
-    if spec.default is None and spec.default_value is None:
-        shown = "required" if spec.required else ""
-    elif spec.show_default is False:
-        shown = ""
-    else:
-        shown = f"default: {_default_of_config(spec)}"
-    return "  ".join(filter(None, (spec.help, f"[{shown}]" if shown else "")))
-
-
-def _default_of_config(spec: ConfigSpec) -> str:
-    for default in (spec.default, spec.default_value):
-        if isinstance(default, Open):
-            return repr(default)
-        if callable(default):
-            return f"computed once by {getattr(default, '__name__', 'a function')}()"
-    if spec.default is not None:
-        return f"the file {spec.default}"
-    value = spec.default_value
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return shorten(text, 60, placeholder="…")
-
-
 def _without_value(arguments: Sequence[str], flags: Collection[str]) -> str | None:
     """The first of the flags with nothing, or another option, behind it."""
     pairs = pairwise([*arguments, "-"])
@@ -214,42 +175,3 @@ def parameter_option(parameter: Parameter, name: str) -> click.Option:
     """The option of a parameter; its text is read by the parameter itself, so that all problems are told at once."""
     metavar = metavar_of(parameter)
     return click.Option([f"--{parameter.name}", name], metavar=metavar, help=help_of(parameter), default=None)
-
-
-def required_words(parameters: Sequence[Parameter]) -> str:
-    """What has to stand on a command line, with room for the values.
-
-    >>> required_words([Parameter("csv", required=True), Parameter("alpha", default=0.1)])
-    ' --csv TEXT'
-    """
-    return "".join(f" --{each.name} {metavar_of(each)}" for each in parameters if each.required)
-
-
-def _shown_default(parameter: Parameter) -> str:
-    text = parameter.to_text(parameter.value_of(parameter.default))
-    if parameter.is_file and isinstance(size := _description(text).get("size"), int):
-        return f"a file of {size:,} bytes, in the datastore"
-    return text
-
-
-def _description(text: str) -> dict[str, object]:
-    """Of a file in the datastore; empty for the path of one here."""
-    return json.loads(text) if text.startswith("{") else {}
-
-
-def metavar_of(parameter: Parameter) -> str:
-    return "FILE" if parameter.is_file else _METAVARS.get(parameter.type, "TEXT")
-
-
-def help_of(parameter: Parameter) -> str:
-    if parameter.required:
-        shown = "required"
-    elif isinstance(parameter.default, Open):
-        shown = f"default: {parameter.default!r}"
-    elif parameter.is_deploy_time:
-        shown = f"default: computed once by {getattr(parameter.default, '__name__', 'a function')}()"
-    elif parameter.default is None or not parameter.show_default:
-        shown = ""
-    else:
-        shown = f"default: {_shown_default(parameter)}"
-    return "  ".join(filter(None, (parameter.help, f"[{shown}]" if shown else "")))

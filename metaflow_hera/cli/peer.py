@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from metaflow_hera.cli.accepted import run_options, top_options
+from metaflow_hera.cli.flow_help import describe_configs, describe_parameters, required_words
 from metaflow_hera.cli.group import CommandGroup
 from metaflow_hera.cli.launching import launch_options, taken_launch, trigger_option
 from metaflow_hera.cli.options import (
@@ -21,20 +24,34 @@ from metaflow_hera.cli.options import (
     with_option,
     workers_option,
 )
-from metaflow_hera.cli.parameters import FlowCommand, Words, found_flow, launched_parameters, required_words
+from metaflow_hera.cli.parameters import FlowCommand, Words, found_flow, launched_parameters
 from metaflow_hera.cli.show import print_checked, print_shown
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
-from metaflow_hera.errors import UsageError
+from metaflow_hera.errors import MetaflowHeraError, UsageError
+from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.flow.source import file_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.settings import Settings, peer_datastore
 
-CARD = "metaflow_hera.cli.card:card_of_program"
-ARGO = "metaflow_hera.cli.argo_workflows:argo_workflows"
-RESUME = "metaflow_hera.cli.resume:resume_of_program"
-SPIN = "metaflow_hera.cli.spin:spin_of_program"
+ELSEWHERE = ("azure", "gs", "spin")
+"""Kinds of datastores that the peer has besides ours."""
+
+COMMANDS = {
+    "resume": "metaflow_hera.cli.resume:resume_of_program",
+    "spin": "metaflow_hera.cli.spin:spin_of_program",
+    "logs": "metaflow_hera.cli.logs_of_program:logs",
+    "dump": "metaflow_hera.cli.dump:dump_of_program",
+    "tag": "metaflow_hera.cli.tag_of_program:tag",
+    "card": "metaflow_hera.cli.card:card_of_program",
+    "package": "metaflow_hera.cli.package:package_of_program",
+    "output-dot": "metaflow_hera.cli.describing:output_dot",
+    "output-raw": "metaflow_hera.cli.describing:output_raw",
+    "version": "metaflow_hera.cli.describing:version",
+    "help": "metaflow_hera.cli.describing:help_command",
+    "argo-workflows": "metaflow_hera.cli.argo_workflows:argo_workflows",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +74,11 @@ class Program:
 
     def of_flow(self, path: str) -> str:
         """A path of a run of this flow, with or without the flow's name in front."""
-        flow = load_flow(self.target).__name__
-        return path if path.startswith(f"{flow}/") else f"{flow}/{path}"
+        return path if path.startswith(f"{self.flow_name}/") else f"{self.flow_name}/{path}"
+
+    @property
+    def flow_name(self) -> str:
+        return load_flow(self.target).__name__
 
     def tell(self, text: str) -> None:
         if not self.is_quiet:
@@ -107,7 +127,7 @@ def show(ctx: click.Context, svg: str | None) -> None:
 
 
 @click.command(cls=FlowCommand, find=_parameters)
-@options(with_option, tag_option, run_id_file_option, workers_option, splits_option)
+@options(with_option, tag_option, run_id_file_option, workers_option, splits_option, run_options)
 @click.pass_context
 def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, str], **chosen: Any) -> None:
     """Run the flow on this machine."""
@@ -119,6 +139,8 @@ def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, 
 
 
 def _settings(datastore: str | None, datastore_root: str | None, package_suffixes: str | None) -> dict[str, str | None]:
+    if datastore in ELSEWHERE:
+        raise UsageError(f"--datastore {datastore}: only directories and S3 are there; write local, s3, or a place")
     if datastore in ("s3", "local"):
         datastore = datastore_root or peer_datastore(datastore)
         if datastore is None:
@@ -129,9 +151,20 @@ def _settings(datastore: str | None, datastore_root: str | None, package_suffixe
     return {"datastore": datastore_root or datastore, "package_suffixes": package_suffixes}
 
 
+class FlowGroup(CommandGroup):
+    """The commands of a flow; their help lists its parameters and configs, too."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        with suppress(MetaflowHeraError):  # the commands tell what is wrong with the file
+            flow_class = load_flow(program_of(ctx).target)
+            describe_parameters(flow_class, formatter)
+            describe_configs(flow_class, formatter)
+
+
 @click.group(
-    cls=CommandGroup,
-    commands={"check": check, "show": show, "run": run, "resume": RESUME, "spin": SPIN, "card": CARD, "argo-workflows": ARGO},
+    cls=FlowGroup,
+    commands={"check": check, "show": show, "run": run, **COMMANDS},
     invoke_without_command=True,
 )
 @options(with_option, suffixes_option, launch_options, trigger_option)
@@ -140,11 +173,7 @@ def _settings(datastore: str | None, datastore_root: str | None, package_suffixe
 @click.option(
     "--datastore-root", metavar="PLACE", help="The directory or s3://bucket/prefix of --datastore s3 or local."
 )
-@click.option(
-    "--metadata", type=click.Choice(["local", "service"]), hidden=True, help="Runs are known by the datastore."
-)
-@click.option("--environment", type=click.Choice(["local"]), hidden=True, help="Steps run in the Python that is there.")
-@click.option("--pylint/--no-pylint", hidden=True, help="The check has rules of its own.")
+@top_options
 @click.pass_context
 def flow_group(ctx: click.Context, /, with_: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Check, show, run or deploy this flow.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.flow_help import described_options, options_as_json
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import flow_option, json_option, options, with_option
 from metaflow_hera.cli.output import print_json, tell, write_file
@@ -60,6 +61,8 @@ def print_shown(checked: CheckedFlow, svg: str | None = None, *, as_json: bool =
         write_file(svg, to_svg(checked.graph))
         tell(f"{checked.name} is drawn in {svg}")
     if as_json:
-        print_json(to_json(checked.graph))
+        print_json(to_json(checked.graph) | options_as_json(checked.flow_class))
     elif not svg:
         click.echo(to_text(checked.graph))
+        if described := described_options(checked.flow_class):
+            click.echo(f"\n{described}", nl=False)
