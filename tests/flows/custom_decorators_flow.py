@@ -34,7 +34,9 @@ def swallow(step_name, flow, inputs=None):
 
 @user_step_decorator
 def instead(step_name, flow, inputs=None, attributes=None):
-    def other(flow, inputs=None):
+    def other(flow, inputs):
+        flow.letters = [each.letter for each in inputs]
+        flow.swallowed = [getattr(each, "swallowed", None) for each in inputs]
         flow.replaced = attributes["by"]
 
     yield other
@@ -78,7 +80,7 @@ class CustomDecoratorsFlow(FlowSpec):
         noted(self, "start")
         self.next(self.split)
 
-    @give_items(items=["a", "b"])
+    @give_items(items=["b"])
     @step
     def split(self):
         self.items = []
@@ -93,22 +95,16 @@ class CustomDecoratorsFlow(FlowSpec):
         self.next(self.gather)
 
     @note
+    @instead(by="another")
     @step
     def gather(self, inputs):
-        self.letters = [each.letter for each in inputs]
-        self.swallowed = [getattr(each, "swallowed", None) for each in inputs]
+        self.letters = []
         self.next(self.skipped_over)
 
     @SkipTwice
     @step
     def skipped_over(self):
         raise RuntimeError("this step is skipped")
-        self.next(self.replaced_by_another)
-
-    @instead(by="another")
-    @step
-    def replaced_by_another(self):
-        self.replaced = "not at all"
         self.next(self.again)
 
     @retry(times=2, minutes_between_retries=0)
@@ -122,6 +118,9 @@ class CustomDecoratorsFlow(FlowSpec):
     @step
     def end(self):
         assert self.skipped == "skipped_over"
+        assert self.replaced == "another"
+        assert self.letters == ["b"]
+        assert self.swallowed == ["no b"]
         assert self.attempts == 2
 
 
