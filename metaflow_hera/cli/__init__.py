@@ -17,6 +17,7 @@ __all__ = ["flow_main", "main", "module_main"]
 COMMANDS = {
     "run": "metaflow_hera.cli.run:run",
     "resume": "metaflow_hera.cli.resume:resume",
+    "spin": "metaflow_hera.cli.spin:spin",
     "check": "metaflow_hera.cli.show:check",
     "show": "metaflow_hera.cli.show:show",
     "compile": "metaflow_hera.cli.compile:compile_command",
@@ -27,6 +28,9 @@ COMMANDS = {
     "runs": "metaflow_hera.cli.runs:runs",
     "status": "metaflow_hera.cli.runs:status",
     "logs": "metaflow_hera.cli.logs:logs",
+    "dump": "metaflow_hera.cli.dump:dump",
+    "tag": "metaflow_hera.cli.tag:tag",
+    "package": "metaflow_hera.cli.package:package",
     "card": "metaflow_hera.cli.card:card",
     "terminate": "metaflow_hera.cli.runs:terminate",
     "engine": "metaflow_hera.cli.engine:engine",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.accepted import run_options
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import (
     datastore_option,
@@ -79,7 +80,7 @@ def resume(
 
 @click.command("resume", cls=FixedParametersCommand)
 @click.argument("step", required=False)
-@own_options
+@options(own_options, run_options)
 @click.pass_context
 def resume_of_program(ctx: click.Context, /, step: str | None, with_: tuple[str, ...], **chosen: Any) -> None:
     """Go on where a run failed, in a new run on this machine.

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from metaflow_hera.cli import collector
+from metaflow_hera.cli.accepted import log_size_option
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -41,7 +42,7 @@ own_options = options(
     ),
     with_option,
     run_id_file_option,
-    click.option("--max-log-size", hidden=True, help="All that is printed is kept."),
+    log_size_option,
 )
 
 
@@ -83,9 +84,7 @@ def spin_of_program(ctx: click.Context, /, target: str, **chosen: Any) -> None:
     _spin(ready, run_id_file, quiet=program.is_quiet)
 
 
-def _choices(
-    *, skip_decorators: bool, artifacts_module: str | None, persist: bool | None, max_log_size: str | None
-) -> SpinChoices:
+def _choices(*, skip_decorators: bool, artifacts_module: str | None, persist: bool | None) -> SpinChoices:
     return SpinChoices(
         skip_decorators=skip_decorators,
         persist=_persists() if persist is None else persist,

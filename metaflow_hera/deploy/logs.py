@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from metaflow_hera.deploy.recorded import missing, open_records, step_ranks
 from metaflow_hera.deploy.runs import locate, status
 from metaflow_hera.errors import UnknownRunError
-from metaflow_hera.naming import RunKeys, pathspec
-from metaflow_hera.records.logs import STDERR, STDOUT
+from metaflow_hera.naming import CLAIM, AttemptKeys, RunKeys, pathspec
+from metaflow_hera.records import tasks
+from metaflow_hera.records.logs import STDERR, STDOUT, origin_keys
 from metaflow_hera.records.tasks import path_order
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
+from metaflow_hera.store.parallel import each
 
 POLL_SECONDS = 0.5
+AT_ONCE = 256
+"""Streams whose contents are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,9 @@ class Selection:
 Stream = tuple[str, str, int, str]
 """Step, path, attempt and which of the two."""
 
+Place = tuple[str, str, int]
+"""Step, path and attempt."""
+
 Attempts = dict[tuple[str, str], list[int]]
 """The numbers of the attempts that began, by step and path."""
 
@@ -71,12 +79,17 @@ def select(
 def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
     """The lines that are written, task by task in the order of the steps, stdout before stderr."""
     store = open_records(settings)
-    segments, attempts = _listed(store, selection)
+    segments, attempts = _listed(store, selection, {})
     _refuse_nothing(store, selection, attempts)
-    for stream in sorted(segments, key=_order(store, selection.keys)):
-        wanted = attempts[stream[:2]][-1] if selection.attempt is None else selection.attempt
-        if stream[2] == wanted:
-            yield from _lines(stream, b"".join(bytes(store.get(key)) for key in segments[stream]))
+    wanted = [
+        stream
+        for stream in sorted(segments, key=_order(store, selection.keys))
+        if stream[2] == (attempts[stream[:2]][-1] if selection.attempt is None else selection.attempt)
+    ]
+    for first in range(0, len(wanted), AT_ONCE):
+        streams = wanted[first : first + AT_ONCE]
+        for stream, data in zip(streams, _contents(store, [segments[stream] for stream in streams]), strict=True):
+            yield from _lines(stream, data)
 
 
 def follow_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
@@ -88,16 +101,17 @@ def follow_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
     seen: dict[Stream, int] = {}
     rest: dict[Stream, bytes] = {}
     is_over = False
+    cloned: dict[Place, AttemptKeys | None] = {}
     while not is_over:
         is_over = status(f"{selection.flow}/{selection.run}", settings).phase.is_final
-        segments, attempts = _listed(store, selection)
+        segments, attempts = _listed(store, selection, cloned)
         if is_over:
             _refuse_nothing(store, selection, attempts)
         for stream in sorted(segments, key=_order(store, selection.keys)):
             if selection.attempt not in (None, stream[2]):
                 continue
             keys = segments[stream]
-            new = b"".join(bytes(store.get(key)) for key in keys[seen.get(stream, 0) :])
+            (new,) = _contents(store, [keys[seen.get(stream, 0) :]])
             seen[stream] = len(keys)
             whole, newline, rest[stream] = (rest.get(stream, b"") + new).rpartition(b"\n")
             yield from _lines(stream, whole + newline + (rest[stream] if is_over else b""))
@@ -122,25 +136,59 @@ def _refuse_nothing(store: Store, selection: Selection, attempts: Attempts) -> N
     if not attempts and selection.step:
         there = missing(store, selection.keys, selection.step, selection.path)
         raise UnknownRunError(f"nothing of {place} has begun: {there}; see `mfhera status {selection.run}`")
-    numbers = sorted({number for each in attempts.values() for number in each})
+    numbers = sorted({number for of_task in attempts.values() for number in of_task})
     if numbers and selection.attempt not in (None, *numbers):
         told = ", ".join(map(str, numbers))
         raise UnknownRunError(f"there is no attempt {selection.attempt} of {place}; attempts are {told}")
 
 
-def _listed(store: Store, selection: Selection) -> tuple[dict[Stream, list[str]], Attempts]:
-    """The keys of each stream's segments, in order, and the attempts of each task; one listing for all."""
+def _listed(
+    store: Store, selection: Selection, cloned: dict[Place, AttemptKeys | None]
+) -> tuple[dict[Stream, list[str]], Attempts]:
+    """The keys of each stream's segments, in order, and the attempts of each task; one listing for all.
+
+    *cloned* remembers of which attempts the logs are in another run.
+    """
     segments: dict[Stream, list[str]] = {}
     found: dict[tuple[str, str], set[int]] = {}
+    claimed: set[Place] = set()
     for key in store.keys(selection.prefix):
         parts = key.removeprefix(selection.keys.prefix).split("/")
         if len(parts) != 4 or not parts[2].isdecimal():
             continue
         step, path, number, name = parts[0], parts[1], int(parts[2]), parts[3].partition(".")[0]
         found.setdefault((step, path), set()).add(number)
+        if name == CLAIM:
+            claimed.add((step, path, number))
         if name in selection.streams:
             segments.setdefault((step, path, number, name), []).append(key)
+    every = [(*task, number) for task, numbers in found.items() for number in numbers]
+    segments |= _of_clones(store, selection, [place for place in every if place not in claimed], cloned)
     return segments, {task: sorted(numbers) for task, numbers in found.items()}
+
+
+def _of_clones(
+    store: Store, selection: Selection, unclaimed: list[Place], cloned: dict[Place, AttemptKeys | None]
+) -> dict[Stream, list[str]]:
+    """The keys of what clones printed where they ran; nobody ran, and so claimed, a clone."""
+    new = [place for place in unclaimed if place not in cloned]
+    cloned |= zip(new, each(store, lambda place: _origin(store, selection.keys, place), new), strict=True)
+    origins = [(place, keys) for place in unclaimed if (keys := cloned[place]) is not None]
+    wanted = [(place, keys, name) for place, keys in origins for name in selection.streams]
+    listed = each(store, lambda one: [*store.keys(one[1].log_prefix(one[2]))], wanted)
+    return {(*place, name): keys for (place, _, name), keys in zip(wanted, listed, strict=True) if keys}
+
+
+def _origin(store: Store, keys: RunKeys, place: Place) -> AttemptKeys | None:
+    record = tasks.read(store, keys, *place)
+    return origin_keys(keys, record) if record is not None and record.origin else None
+
+
+def _contents(store: Store, segments: Sequence[Sequence[str]]) -> list[bytes]:
+    """What each stream of these segments holds, all read at once as far as the store likes."""
+    keys = [key for of_stream in segments for key in of_stream]
+    data = iter(each(store, lambda key: bytes(store.get(key)), keys))
+    return [b"".join(islice(data, len(of_stream))) for of_stream in segments]
 
 
 def _lines(stream: Stream, data: bytes) -> Iterator[LogLine]:

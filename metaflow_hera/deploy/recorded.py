@@ -18,6 +18,7 @@ from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.records.task import Claim, Failure, TaskRecord, TaskStatus
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
+from metaflow_hera.store.parallel import each
 
 SHOWN = 12
 """How many names an error lists."""
@@ -91,11 +92,9 @@ Attempts = list[tuple[int, Claim, TaskRecord | None]]
 
 
 def _unfinished(store: Store, keys: RunKeys) -> Iterator[tuple[str, str, Attempts]]:
-    for step in _steps(store, keys):
-        paths = tasks.paths(store, keys, step)
-        for path, record in zip(paths, tasks.find_all(store, keys, step, paths), strict=True):
-            if record is None:
-                yield step, path, tasks.attempts(store, keys, step, path)
+    for step, path, record, attempts in _places(store, keys):
+        if record is None:
+            yield step, path, attempts
 
 
 def brief_status(record: RunRecord, end: EndRecord | None) -> RunStatus:
@@ -158,10 +157,21 @@ def record_end(status: RunStatus, settings: Settings) -> None:
 
 
 def _nodes(store: Store, keys: RunKeys) -> Iterator[NodeStatus]:
-    for step in _steps(store, keys):
-        paths = tasks.paths(store, keys, step)
-        for path, record in zip(paths, tasks.find_all(store, keys, step, paths), strict=True):
-            yield _done(record) if record else _open(step, path, tasks.attempts(store, keys, step, path))
+    return (
+        _done(record) if record else _open(step, path, attempts)
+        for step, path, record, attempts in _places(store, keys)
+    )
+
+
+def _places(store: Store, keys: RunKeys) -> Iterator[tuple[str, str, TaskRecord | None, Attempts]]:
+    """Every task that began, in the order of the graph: its success, or else all of its attempts."""
+    steps = _steps(store, keys)
+    listed = each(store, lambda step: tasks.paths(store, keys, step), steps)
+    places = [(step, path) for step, paths in zip(steps, listed, strict=True) for path in paths]
+    done = dict(zip(places, each(store, lambda place: tasks.find(store, keys, *place), places), strict=True))
+    rest = [place for place in places if done[place] is None]
+    attempts = dict(zip(rest, each(store, lambda place: tasks.attempts(store, keys, *place), rest), strict=True))
+    return ((*place, done[place], attempts.get(place, [])) for place in places)
 
 
 def _done(record: TaskRecord) -> NodeStatus:
