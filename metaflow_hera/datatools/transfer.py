@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import IO, Any, NoReturn, TypeVar
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
@@ -33,11 +34,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+@lru_cache(maxsize=8)
+def _shared_server(endpoint_url: str, region: str) -> S3Server:
+    # To make a client takes a tenth of a second, and a step may open the tool for every object.
+    return S3Server(endpoint_url, region)
+
+
 class Transfers:
     """All that is asked of S3."""
 
     def __init__(self, settings: Settings) -> None:
-        self._server = S3Server(settings.s3_endpoint_url, settings.s3_region)
+        self._server = _shared_server(settings.s3_endpoint_url, settings.s3_region)
 
     def facts(self, places: Sequence[Place]) -> list[Facts | None]:
         """What there is to know of each object; None where there is none."""
@@ -80,7 +87,7 @@ class Transfers:
         )
         for page in self._told("list", prefix, iter(pages)):
             for group in page.get("CommonPrefixes", ()):
-                yield Place(prefix.bucket, group["Prefix"]), None
+                yield Place(prefix.bucket, group["Prefix"].removesuffix("/")), None
             for entry in page.get("Contents", ()):
                 yield Place(prefix.bucket, entry["Key"]), entry["Size"]
 
