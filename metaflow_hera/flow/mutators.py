@@ -63,7 +63,8 @@ class _Turn(NamedTuple):
                 [problem._replace(text=f"{self._where}: {problem.text}") for problem in error.problems]
             ) from error
         spec = replace(self.spec, arguments=tuple(arguments), attributes=attributes)
-        found = [Problem(f"{self._where}: {text}") for text in problems_of_use(spec, on_step=self.step is not None)]
+        place = "" if self.step is None else f"step {self.step!r}: "
+        found = [Problem(f"{place}{text}") for text in problems_of_use(spec, on_step=self.step is not None)]
         if problems := [*problems_of_definition(spec.kind), *found]:
             raise FlowError(problems)
         try:
