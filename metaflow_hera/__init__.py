@@ -23,8 +23,12 @@ if TYPE_CHECKING:
         Run,
         Step,
         Task,
+        default_metadata,
         default_namespace,
+        get_metadata,
         get_namespace,
+        inspect_spin,
+        metadata,
         namespace,
     )
     from metaflow_hera.config_parsers import (
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from metaflow_hera.datatools.profiling import profile
     from metaflow_hera.datatools.s3 import S3
     from metaflow_hera.deploy import DeployedFlow, deploy, run, to_workflow_template
+    from metaflow_hera.deploy.displays import draw
     from metaflow_hera.deploy.resume import resume
     from metaflow_hera.flow.cards import card
     from metaflow_hera.flow.configs import Config
@@ -85,14 +90,19 @@ _HOMES = {
         "Run",
         "Step",
         "Task",
+        "default_metadata",
         "default_namespace",
+        "get_metadata",
         "get_namespace",
+        "inspect_spin",
+        "metadata",
         "namespace",
     ),
     "datatools.multicore": ("parallel_imap_unordered", "parallel_map"),
     "datatools.profiling": ("profile",),
     "datatools.s3": ("S3",),
     "deploy": ("DeployedFlow", "deploy", "run", "to_workflow_template"),
+    "deploy.displays": ("draw",),
     "deploy.resume": ("resume",),
     "config_parsers": (
         "conda_environment_yml_parser",
@@ -160,13 +170,18 @@ __all__ = [
     "conda_environment_yml_parser",
     "config_expr",
     "current",
+    "default_metadata",
     "default_namespace",
     "deploy",
+    "draw",
     "environment",
     "exit_hook",
+    "get_metadata",
     "get_namespace",
     "get_secret",
+    "inspect_spin",
     "kubernetes",
+    "metadata",
     "namespace",
     "namespaced_event_name",
     "package_suffixes",

@@ -16,8 +16,8 @@ from typing import Any, Final
 ROOT: Final = "metaflow"
 
 _CLIENT = (
-    "DataArtifact Flow Metaflow MetaflowArtifacts MetaflowCode MetaflowData Run Step Task default_namespace "
-    "get_namespace namespace"
+    "DataArtifact Flow Metaflow MetaflowArtifacts MetaflowCode MetaflowData Run Step Task default_metadata "
+    "default_namespace get_metadata get_namespace inspect_spin metadata namespace"
 )
 
 
@@ -25,10 +25,32 @@ def _same(home: str, names: str) -> dict[str, str]:
     return {name: f"{home}.{name}" for name in names.split()}
 
 
-_CARDS = (
-    "Artifact Card CardContainer Error EventsTimeline Image JSONViewer Markdown MetaflowCard MetaflowCardComponent "
-    "ProgressBar PythonCode Table ValueBox VegaChart YAMLViewer get_cards"
+_COMPONENTS = (
+    "Artifact Error EventsTimeline Image JSONViewer Markdown ProgressBar PythonCode Table ValueBox VegaChart YAMLViewer"
 )
+_CARDS = f"{_COMPONENTS} Card CardContainer MetaflowCard MetaflowCardComponent get_cards"
+_CONFIG = (
+    "ARGO_EVENTS_WEBHOOK_URL DATASTORE_LOCAL_DIR DATASTORE_SYSROOT_LOCAL DATASTORE_SYSROOT_S3 DATATOOLS_S3ROOT "
+    "DEFAULT_DATASTORE DEFAULT_METADATA KUBERNETES_CONTAINER_IMAGE KUBERNETES_NAMESPACE KUBERNETES_SERVICE_ACCOUNT "
+    "S3_ENDPOINT_URL"
+)
+_ERRORS = {
+    "CommandException": "UsageError",
+    "InvalidDecoratorAttribute": "FlowError",
+    "MetaflowDataMissing": "ArtifactError",
+    "MetaflowException": "MetaflowHeraError",
+    "MetaflowInvalidPathspec": "InvalidPathError",
+    "MetaflowNamespaceMismatch": "WrongNamespaceError",
+    "MetaflowNotFound": "NotFoundError",
+    "MetaflowTaggingError": "TaggingError",
+    "MetaflowUnknownUser": "SettingsError",
+    "MissingInMergeArtifactsException": "MergeArtifactsError",
+    "ParameterFieldFailed": "DefaultFailedError",
+    "ParameterFieldTypeMismatch": "DefaultTypeError",
+    "UnhandledInMergeArtifactsException": "MergeArtifactsError",
+}
+_EXCEPTIONS = {name: f"metaflow_hera.errors.{ours}" for name, ours in _ERRORS.items()}
+_EXCEPTIONS |= _same("metaflow_hera.flow.peer_exceptions", "ExternalCommandFailed MetaflowInternalError")
 _S3 = _same("metaflow_hera.datatools.s3", "S3")
 _S3 |= _same("metaflow_hera.datatools.objects", "S3GetObject S3Object S3PutObject")
 _S3 |= _same(
@@ -47,24 +69,35 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     f"{ROOT}.client": _same("metaflow_hera.client", _CLIENT),
     f"{ROOT}.client.core": _same("metaflow_hera.client", _CLIENT),
     f"{ROOT}.decorators": _STEPS,
-    f"{ROOT}.exception": {
-        "MetaflowException": "metaflow_hera.errors.MetaflowHeraError",
-        "MetaflowNamespaceMismatch": "metaflow_hera.errors.WrongNamespaceError",
-        "MetaflowNotFound": "metaflow_hera.errors.NotFoundError",
-        "ParameterFieldFailed": "metaflow_hera.errors.DefaultFailedError",
-        "ParameterFieldTypeMismatch": "metaflow_hera.errors.DefaultTypeError",
-        "MissingInMergeArtifactsException": "metaflow_hera.errors.MergeArtifactsError",
-        "UnhandledInMergeArtifactsException": "metaflow_hera.errors.MergeArtifactsError",
-    },
+    f"{ROOT}.events": _same("metaflow_hera.client.trigger", "MetaflowEvent Trigger"),
+    f"{ROOT}.exception": _EXCEPTIONS,
     f"{ROOT}.includefile": _same(f"{_FLOW}.include_file", "FilePath IncludeFile IncludedFile"),
-    f"{ROOT}.flowspec": _same(f"{_FLOW}.spec", "FlowSpec"),
+    f"{ROOT}.flowspec": {
+        **_same(f"{_FLOW}.spec", "FlowSpec"),
+        "InvalidNextException": "metaflow_hera.errors.StepError",
+    },
+    f"{ROOT}.integrations": _same("metaflow_hera.integrations", "ArgoEvent"),
+    f"{ROOT}.metaflow_config": _same(f"{_FLOW}.peer_config", _CONFIG),
     f"{ROOT}.metaflow_current": _same(f"{_FLOW}.current", "current"),
+    f"{ROOT}.metaflow_profile": _same("metaflow_hera.datatools.profiling", "profile"),
     f"{ROOT}.multicore_utils": _same(
         "metaflow_hera.datatools.multicore", "MulticoreException parallel_imap_unordered parallel_map"
     ),
     f"{ROOT}.parameters": _PARAMETERS,
     f"{ROOT}.plugins": {},
+    f"{ROOT}.plugins.argo": {},
+    f"{ROOT}.plugins.argo.argo_events": {
+        **_same("metaflow_hera.integrations", "ArgoEvent"),
+        "ArgoEventException": "metaflow_hera.errors.EventError",
+    },
+    f"{ROOT}.plugins.argo.argo_workflows_deployer_objects": {
+        "ArgoWorkflowsDeployedFlow": "metaflow_hera.deploy.deployment.DeployedFlow",
+        "ArgoWorkflowsTriggeredRun": "metaflow_hera.deploy.triggered.TriggeredRun",
+    },
     f"{ROOT}.plugins.cards": {},
+    f"{ROOT}.plugins.cards.card_modules": {},
+    f"{ROOT}.plugins.cards.card_modules.card": _same("metaflow_hera.cards", "MetaflowCard MetaflowCardComponent"),
+    f"{ROOT}.plugins.cards.card_modules.components": _same("metaflow_hera.cards", _COMPONENTS),
     f"{ROOT}.plugins.cards.exception": _same(
         "metaflow_hera.cards.errors", "CardNotPresentException UnresolvableDatastoreException"
     ),
@@ -72,7 +105,20 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     f"{ROOT}.plugins.datatools": {},
     f"{ROOT}.plugins.datatools.s3": _S3,
     f"{ROOT}.plugins.datatools.s3.s3": _S3,
+    f"{ROOT}.plugins.namespaced_events": _same(f"{_FLOW}.triggers", "namespaced_event_name"),
     f"{ROOT}.plugins.timeout_decorator": _same("metaflow_hera.runtime.failures", "TimeoutException"),
+    f"{ROOT}.runner": {},
+    f"{ROOT}.runner.deployer": {
+        **_same("metaflow_hera.api.deployer", "Deployer"),
+        **_same("metaflow_hera.deploy.deployment", "DeployedFlow"),
+        **_same("metaflow_hera.deploy.triggered", "TriggeredRun"),
+    },
+    f"{ROOT}.runner.metaflow_runner": {
+        **_same("metaflow_hera.api.runner", "Runner"),
+        **_same("metaflow_hera.api.executing", "ExecutingRun ExecutingTask"),
+    },
+    f"{ROOT}.runner.nbdeploy": _same("metaflow_hera.api.notebook", "NBDeployer"),
+    f"{ROOT}.runner.nbrun": _same("metaflow_hera.api.notebook", "NBRunner"),
     f"{ROOT}.user_configs": {},
     f"{ROOT}.user_configs.config_parameters": {
         **_same(f"{_FLOW}.configs", "Config"),
@@ -86,8 +132,14 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     f"{ROOT}.user_decorators.user_step_decorator": _same(
         _OWN, "StepMutator USER_SKIP_STEP UserStepDecorator user_step_decorator"
     ),
+    f"{ROOT}.util": _same("metaflow_hera.compat", "is_stringish"),
 }
 """The modules of the peer that flows import by name, and where we have what they look for in them."""
+
+
+def is_stringish(value: object) -> bool:
+    """Whether a value is text, or bytes."""
+    return isinstance(value, str | bytes)
 
 
 class _Alias(ModuleType):

@@ -45,6 +45,13 @@ class MetaflowHeraError(Exception):
     exit_code: ClassVar[int] = 1
     headline: ClassVar[str] = "The flow cannot go on"
     """The kind of the problem in a few words, for who shows it with the message below."""
+    known_as: ClassVar[str] = "metaflow.exception.MetaflowException"
+    """How records name this class, but none derived from it: by the name that flows have it from."""
+
+    def __init__(self, msg: str = "", lineno: int | None = None, source_file: str | None = None) -> None:
+        super().__init__(msg)
+        self.line_no = lineno
+        self.source_file = source_file
 
     @property
     def message(self) -> str:

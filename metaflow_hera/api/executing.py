@@ -10,11 +10,11 @@ from typing import Self
 
 from metaflow_hera.api.exchange import STDERR, STDOUT
 from metaflow_hera.api.process import LOOK, FlowProcess
-from metaflow_hera.client import Run
+from metaflow_hera.client import Run, Task
+from metaflow_hera.deploy.spin import spin_store
 from metaflow_hera.errors import ArgumentError, ProcessError
 from metaflow_hera.naming import pathspec
 from metaflow_hera.records import runs
-from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 
 RUNNING = "running"
@@ -27,8 +27,21 @@ class Executing:
     """The process of a run or a task; as a context manager, it is ended and its files removed at the end."""
 
     def __init__(self, process: FlowProcess) -> None:
+        run_id = process.run_id
+        assert run_id is not None, "there is one when it has begun"
         self._process = process
         self._is_late = False
+        self._settings = process.reply.load_settings()
+        self._flow, self._run_id = process.reply.flow, run_id
+        self._path = pathspec(self._flow, run_id)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._path!r}, {self.status!r})"
+
+    @cached_property
+    def _store(self) -> Store:
+        """Where its run is recorded."""
+        return open_store(self._settings.datastore, self._settings)
 
     @property
     def returncode(self) -> int | None:
@@ -89,13 +102,19 @@ class Executing:
         async for _, line in self.stream_log(stream):
             sys.stdout.write(f"{line}\n")
 
-    @cached_property
-    def _settings(self) -> Settings:
-        return self._process.reply.load_settings()
+    async def wait_for_record(self) -> None:
+        """Until the Client can see its run: the id is known a moment before."""
+        while self.returncode is None and runs.read(self._store, self._flow, self._run_id) is None:
+            await asyncio.sleep(LOOK)
 
-    @cached_property
-    def _store(self) -> Store:
-        return open_store(self._settings.datastore, self._settings)
+    def refuse_failure(self) -> None:
+        """Raise `ProcessError`, with what was printed, if it did not succeed."""
+        if self.status != SUCCESSFUL:
+            raise ProcessError(f"{self._path} failed\n{self._process.output()}", self._found_run())
+
+    def _found_run(self) -> Run | None:
+        is_there = runs.read(self._store, self._flow, self._run_id) is not None
+        return Run(self._path, store=self._store, namespace_check=False) if is_there else None
 
     def __enter__(self) -> Self:
         return self
@@ -113,17 +132,6 @@ class Executing:
 class ExecutingRun(Executing):
     """A run in a process of its own."""
 
-    def __init__(self, process: FlowProcess) -> None:
-        super().__init__(process)
-        run_id = process.run_id
-        assert run_id is not None, "there is one when it has begun"
-        self._flow, self._run_id = process.reply.flow, run_id
-        self._path = pathspec(self._flow, run_id)
-        assert self._store, "its place is known when the files are gone"
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._path!r}, {self.status!r})"
-
     @property
     def run(self) -> Run:
         """The run as the Client sees it, in the datastore of its process."""
@@ -132,12 +140,19 @@ class ExecutingRun(Executing):
     def _repr_html_(self) -> str:
         return self.run._repr_html_()
 
-    async def wait_for_record(self) -> None:
-        """Until the Client can see the run: its id is known a moment before."""
-        while self.returncode is None and runs.read(self._store, self._flow, self._run_id) is None:
-            await asyncio.sleep(LOOK)
 
-    def refuse_failure(self) -> None:
-        """Raise `ProcessError`, with what was printed, if it did not succeed."""
-        if self.status != SUCCESSFUL:
-            raise ProcessError(f"run {self._path} failed\n{self._process.output()}", self.run)
+class ExecutingTask(Executing):
+    """A step that is run on the inputs of a past task, in a process of its own."""
+
+    @cached_property
+    def _store(self) -> Store:
+        return open_store(spin_store(self._settings), self._settings)
+
+    @property
+    def task(self) -> Task:
+        """The task as the Client sees it, in the datastore of steps that were spun and kept."""
+        [step] = Run(self._path, store=self._store, namespace_check=False)
+        return step.task
+
+    def _repr_html_(self) -> str:
+        return self.task._repr_html_()

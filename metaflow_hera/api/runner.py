@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from metaflow_hera.api.exchange import Level, Request
-from metaflow_hera.api.executing import ExecutingRun
+from metaflow_hera.api.executing import Executing, ExecutingRun, ExecutingTask
 from metaflow_hera.api.process import FlowProcess, Surroundings
+
+E = TypeVar("E", bound=Executing)
 
 
 class FlowFile:
@@ -84,38 +86,45 @@ class Runner(FlowFile):
 
     def run(self, **kwargs: object) -> ExecutingRun:
         """Run the flow to its end; the arguments are its parameters and the options of the command ``run``."""
-        return self._finished("run", kwargs)
+        return self._finished(ExecutingRun, "run", kwargs)
 
     def resume(self, **kwargs: object) -> ExecutingRun:
         """Go on with a run in a new one: ``step_to_rerun``, ``origin_run_id`` and options of the command."""
-        return self._finished("resume", kwargs)
+        return self._finished(ExecutingRun, "resume", kwargs)
+
+    def spin(self, pathspec: str, **kwargs: object) -> ExecutingTask:
+        """Run one step as it is now on the inputs of a past task; it is kept unless ``persist=False``."""
+        return self._finished(ExecutingTask, "spin", {"persist": True, **kwargs, "target": pathspec})
 
     async def async_run(self, **kwargs: object) -> ExecutingRun:
         """The same as `run`, back as soon as the run has begun; ``await running.wait()`` waits for its end."""
-        return await self._begun("run", kwargs)
+        return await self._begun(ExecutingRun, "run", kwargs)
 
     async def async_resume(self, **kwargs: object) -> ExecutingRun:
-        return await self._begun("resume", kwargs)
+        return await self._begun(ExecutingRun, "resume", kwargs)
 
-    def _finished(self, command: str, given: Mapping[str, object]) -> ExecutingRun:
+    async def async_spin(self, pathspec: str, **kwargs: object) -> ExecutingTask:
+        return await self._begun(ExecutingTask, "spin", {"persist": True, **kwargs, "target": pathspec})
+
+    def _finished(self, kind: type[E], command: str, given: Mapping[str, object]) -> E:
         process = self._start(command, given)
         process.wait()
-        executing = self._executing(process)
+        executing = self._executing(kind, process)
         if self._check:
             executing.refuse_failure()
         return executing
 
-    async def _begun(self, command: str, given: Mapping[str, object]) -> ExecutingRun:
+    async def _begun(self, kind: type[E], command: str, given: Mapping[str, object]) -> E:
         process = self._start(command, given)
         await process.wait_for_run()
-        executing = self._executing(process)
+        executing = self._executing(kind, process)
         await executing.wait_for_record()
         return executing
 
     def _start(self, command: str, given: Mapping[str, object]) -> FlowProcess:
         return self.start(Level(command=command, call=f"{type(self).__name__}.{command}()", given=given))
 
-    def _executing(self, process: FlowProcess) -> ExecutingRun:
+    def _executing(self, kind: type[E], process: FlowProcess) -> E:
         if process.run_id is None:
-            process.refuse_failure(f"no run of {self.flow_file} has begun")
-        return ExecutingRun(process)
+            process.refuse_failure(f"nothing of {self.flow_file} has begun")
+        return kind(process)

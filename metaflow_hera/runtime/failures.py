@@ -50,7 +50,7 @@ def failure_of(error: BaseException) -> Failure:
 
     place = next((place for place in _places(error) if _is_of_the_user(place)), None)
     lines = traceback.format_exception(type(error), error, place)
-    known_as = getattr(type(error), "known_as", None) or type_name(type(error))
+    known_as = vars(type(error)).get("known_as") or type_name(type(error))
     return Failure(type=known_as, text=_text(error), traceback="".join(lines))
 
 

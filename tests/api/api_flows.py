@@ -38,6 +38,20 @@ class SquaresFlow(FlowSpec):
             raise ValueError(f"negative: {sum(self.results)}")
 """
 
+PLAIN = """
+from metaflow_hera import FlowSpec, step
+
+
+class PlainFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
 
 def write_flow(folder: Path, text: str = SQUARES, name: str = "squares.py") -> Path:
     folder.mkdir(parents=True, exist_ok=True)

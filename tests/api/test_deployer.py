@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from api_flows import write_flow
+from api_flows import PLAIN, write_flow
 
-from metaflow_hera import DeployedFlow, Deployer, FlowSpec, deploy, step
-from metaflow_hera.deploy.displays import draw
+from metaflow_hera import DeployedFlow, Deployer, deploy, draw
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError, UsageError
 
 
@@ -85,20 +84,13 @@ def test_a_flow_that_cannot_be_deployed_raises_with_the_output(tmp_path: Path) -
         create(file)
 
 
-class PlainFlow(FlowSpec):
-    """A plain flow."""
-
-    @step
-    def start(self):
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    return write_flow(tmp_path / "flows", PLAIN, "plain.py")
 
 
-def test_what_this_version_has_not_is_refused_with_a_sentence() -> None:
-    deployed = deploy(PlainFlow)
+def test_what_this_version_has_not_is_refused_with_a_sentence(plain: Path) -> None:
+    deployed = deploy(plain)
     with pytest.raises(UsageError, match="production token"):
         deployed.delete(authorize="token")
     with pytest.raises(UsageError, match="not to 'step-functions'"):
@@ -113,8 +105,8 @@ def test_what_this_version_has_not_is_refused_with_a_sentence() -> None:
     run.wait(timeout=60)
 
 
-def test_waiting_shows_one_line_of_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    deploy(PlainFlow).trigger().wait(timeout=60, show=True)
+def test_waiting_shows_one_line_of_progress(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy(plain).trigger().wait(timeout=60, show=True)
     *_, last, rest = capsys.readouterr().err.replace("\n", "\r").split("\r")
     assert re.fullmatch(r"argo-plainflow-\w+ Succeeded \d+s  start ✓  end ✓ *", last)
     assert rest == ""
@@ -131,8 +123,8 @@ def test_deployments_and_their_runs_show_themselves(flow: Path) -> None:
     assert "<svg" in DeployedFlow.from_deployment("squaresflow")._repr_html_()
 
 
-def test_a_flow_is_drawn_before_it_runs(tmp_path: Path) -> None:
-    drawing = draw(PlainFlow)
+def test_a_flow_is_drawn_before_it_runs(plain: Path, tmp_path: Path) -> None:
+    drawing = draw(plain)
     assert drawing._repr_svg_().startswith("<svg") and "PlainFlow" in drawing.svg
     drawing.save(tmp_path / "flow.svg")
     assert (tmp_path / "flow.svg").read_text() == drawing.svg

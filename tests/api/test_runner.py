@@ -85,6 +85,24 @@ def test_a_run_is_resumed_where_it_failed(flow: Path) -> None:
     assert again.successful and "again" in again.user_tags
 
 
+def test_a_step_is_spun_on_the_inputs_of_a_past_task(flow: Path) -> None:
+    runner = quiet(flow)
+    run = runner.run(numbers=[2, 3]).run
+    flow.write_text(flow.read_text().replace("self.input**2", "self.input**3"))
+    with runner.spin(f"{run.id}/square/1") as spun:
+        assert (spun.status, spun.task.data.result) == ("successful", 27.0)
+        assert spun.task.path_components[2:] == ["square", "1"]
+    assert run["square"]["1"].data.result == 9.0
+    with pytest.raises(ValueError, match="'numbers' is no argument"):
+        runner.spin("square", numbers=[1])
+
+    async def main() -> object:
+        async with await runner.async_spin("square") as spinning:
+            return (await spinning.wait()).task.data.result
+
+    assert asyncio.run(main()) == 8.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "told"),
     [
