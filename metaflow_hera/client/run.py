@@ -20,6 +20,7 @@ from metaflow_hera.store.parallel import each
 
 if TYPE_CHECKING:
     from metaflow_hera.client.flow import Flow
+    from metaflow_hera.client.trigger import Trigger
 
 _NEAR = 20
 
@@ -92,6 +93,15 @@ class Run(OfRun[Step], depth=2):
         """The code package that its tasks ran; None if they ran the files themselves."""
         key = self._run.code
         return MetaflowCode(self._store, key, self._run.file) if key else None
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """The events that started it, None if a person or a schedule did."""
+        if not self._run.triggers:
+            return None
+        from metaflow_hera.client.trigger import Trigger  # which has runs itself, and few runs have
+
+        return Trigger(self._run.triggers)
 
     def steps(self, *tags: str) -> Iterator[Step]:
         """Its steps, if it has all of the tags."""

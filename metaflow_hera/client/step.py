@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from metaflow_hera.client import beginning
-from metaflow_hera.client.metadata import environment_of
+from metaflow_hera.client.facts import environment_of
 from metaflow_hera.client.objects import OfRun, local_time, nearest
 from metaflow_hera.client.task import Task
 from metaflow_hera.errors import NotFoundError

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from metaflow_hera.client import beginning
 from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
 from metaflow_hera.client.code import MetaflowCode
+from metaflow_hera.client.facts import Metadata, environment_of, facts_of_attempt, facts_of_run, runtime_of
 from metaflow_hera.client.lineage import begun, following, is_control
-from metaflow_hera.client.metadata import Metadata, environment_of, facts_of_attempt, facts_of_run, runtime_of
 from metaflow_hera.client.objects import OfRun, local_time, nearest
 from metaflow_hera.errors import NotFoundError
 from metaflow_hera.records import logs, tasks
@@ -122,7 +122,7 @@ class Task(OfRun[DataArtifact], depth=4):
 
     @property
     def runtime_name(self) -> str:
-        """``local`` or ``argo-workflows``"""
+        """``dev`` or ``argo-workflows``"""
         return runtime_of(self._run)
 
     @property

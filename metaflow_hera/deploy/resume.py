@@ -28,6 +28,7 @@ from metaflow_hera.naming import RunKeys, local_run_id, pathspec
 from metaflow_hera.plan.compile import compile_plan
 from metaflow_hera.records import runs
 from metaflow_hera.records.artifacts import load, save_all
+from metaflow_hera.records.codec import encode
 from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.beginning import run_record
@@ -115,7 +116,8 @@ def prepare_resume(
     _refuse_unbegun(origin)
     new = _new_arguments(flow, origin, settings)
     run = local_run_id()
-    options = replace(local_options(flow, choices, settings, store, run), origin=origin.run)
+    causes = tuple(encode(cause).decode() for cause in origin.triggers)
+    options = replace(local_options(flow, choices, settings, store, run), origin=origin.run, triggers=causes)
     resumption = _Resumption(
         flow=flow,
         origin=origin,
@@ -233,7 +235,7 @@ class _Resumption:
             configs={attribute: spec.name for attribute, spec in self._configs.items()},
             graph=to_json(self.flow.graph),
         )
-        return replace(begun, runner=os.getpid())
+        return replace(begun, runner=os.getpid(), triggers=self.origin.triggers)
 
 
 def resume(

@@ -39,6 +39,9 @@ def facts_of_run(run: RunRecord, store: Store) -> Iterator[tuple[str, str]]:
     if workflow := workflow_of_run(run.run):
         yield "argo-workflow-template", run.deployment
         yield "argo-workflow-name", workflow
+    if run.triggers:
+        causes = [(cause.type, cause.name, cause.id, cause.timestamp) for cause in run.triggers]
+        yield "execution-triggers", json.dumps(causes)
     if run.graph:
         yield "start_step", str(run.graph["start"])
         yield "end_step", str(run.graph["end"])
@@ -72,8 +75,8 @@ def kind_of(store: Store) -> str:
 
 
 def runtime_of(run: RunRecord) -> str:
-    """``local`` or ``argo-workflows``: what its runs are tagged with."""
-    return _tagged(run, "runtime:") or "local"
+    """``dev`` or ``argo-workflows``: what it is tagged with."""
+    return _tagged(run, "runtime:") or "dev"
 
 
 def environment_of(run: RunRecord) -> Mapping[str, str]:
