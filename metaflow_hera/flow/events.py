@@ -137,7 +137,8 @@ def read_flows(written: Iterable[object], call: Call, wrong: list[str]) -> Itera
     for item in written:
         upstream = _upstream(_value(item, call), call, wrong)
         if upstream is not None and upstream in seen:
-            wrong.append(f"names the flow {'.'.join(filter(None, upstream[::-1]))!r} twice; keep one")
+            name = ".".join(filter(None, (upstream.project, upstream.branch, upstream.flow)))
+            wrong.append(f"names the flow {name!r} twice; keep one")
         elif upstream is not None:
             seen.add(upstream)
             yield upstream
