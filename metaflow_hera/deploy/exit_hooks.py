@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from typing import NoReturn
 
 from metaflow_hera.client import Run
 from metaflow_hera.flow.exit_hooks import Hook, hooks_of
+from metaflow_hera.runtime.failures import failure_of
 from metaflow_hera.runtime.streams import flush_output
 from metaflow_hera.store import Store
 
@@ -38,11 +38,12 @@ def _call(hook: Hook, path: str, store: Store) -> NoReturn:
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.dup2(2, 1)
+        sys.stdout = sys.stderr
         arguments = {"run": Run(path, store=store, namespace_check=False)} if hook.takes_run else {}
         hook.function(**arguments)
         code = 0
-    except BaseException:  # noqa: BLE001  (the user's function may raise anything)
-        traceback.print_exc(file=sys.stderr)
+    except BaseException as error:  # noqa: BLE001  (the user's function may raise anything)
+        sys.stderr.write(failure_of(error).traceback)
     finally:
         flush_output()
         os._exit(code)
