@@ -17,11 +17,12 @@ from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.engine.waiting import Waiting
-from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, outputs_of_pod, pod_outcome, warm
+from metaflow_hera.engine.workers_forked import Job, Worker, fork_worker, outputs_of_pod, pod_outcome
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.runtime.execution import Outcome
+from metaflow_hera.runtime.warming import warm
 from metaflow_hera.runtime.watching import GRACE_SECONDS
 
 LOOK: Final = 0.5
@@ -62,7 +63,7 @@ def run_plan(plan: Plan, job: Job, *, run: str, workers: int, listener: Listener
 
     A retry comes at once, whatever its backoff. SIGINT, SIGTERM and SIGHUP end the run, a second one without grace.
     """
-    warm(job)
+    warm(job.graph)
     gc.collect()
     gc.freeze()  # or a collection in a child copies every page of the parent
     try:

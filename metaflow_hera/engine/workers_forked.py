@@ -23,13 +23,10 @@ from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import IndexPath
-from metaflow_hera.records.codec import decode, encode
 from metaflow_hera.records.logs import STDERR, STDOUT
-from metaflow_hera.records.task import Claim, Frame, TaskRecord, TaskStatus
-from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.channel import ChildEnd, SupervisorEnd
 from metaflow_hera.runtime.execution import Outcome, run_attempt
+from metaflow_hera.runtime.leaving import finish_what_is_left
 from metaflow_hera.runtime.randomness import renew_randomness
 from metaflow_hera.runtime.streams import Output, flush_output, print_to
 from metaflow_hera.runtime.watching import Watched, death_text
@@ -100,30 +97,6 @@ def outputs_of_pod(pod: Pod, outputs: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in outputs.items() if name in promised}
 
 
-def warm(job: Job) -> None:
-    """Work out here, once, what every child would have to for itself: half of what a small task costs."""
-    for path in ("0", "0~0"):
-        IndexPath.parse(path, 0)
-    for step in job.graph:
-        job.graph.foreaches(step.name)
-    frame = Frame(step="", over="", index=0, count=0)
-    ref = Ref(size=0, type="", inline=b"")
-    record = TaskRecord(
-        step="",
-        path="",
-        attempt=0,
-        status=TaskStatus.SUCCEEDED,
-        started=0.0,
-        finished=0.0,
-        frames=(frame,),
-        next=("",),
-        parameters={"": ref},
-        artifacts={"": ref},
-    )
-    decode(TaskRecord, encode(record))
-    decode(Claim, encode(Claim(started=0.0, host="", pid=0)))
-
-
 def fork_worker(
     job: Job,
     pod: Pod,
@@ -174,20 +147,13 @@ def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[
             os._exit(code)
         renew_randomness()
         outcome = _attempt(job, command, channel)
-        _finish_what_it_left()
+        finish_what_is_left()
         flush_output()
         channel.ended(outcome)
         code = 0 if outcome.ok else 1
     except BaseException:  # noqa: BLE001  (the outermost line of a process)
         sys.excepthook(*sys.exc_info())
     os._exit(code)
-
-
-def _finish_what_it_left() -> None:
-    """Wait for threads and run exit functions of the user's code, as the end of Python does and that of containers."""
-    if threading := sys.modules.get("threading"):
-        threading._shutdown()
-    atexit._run_exitfuncs()
 
 
 def _attempt(job: Job, command: TaskCommand, channel: ChildEnd) -> Outcome:

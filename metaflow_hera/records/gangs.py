@@ -19,14 +19,12 @@ def announce(store: Store, keys: AttemptKeys, address: str) -> None:
     store.put(keys.address, address.encode())
 
 
-def find(store: Store, keys: RunKeys, step: str, path: str) -> int | None:
-    """The last attempt of the first task, at *path*, to which the others can go, None if there is none; one list."""
+def last_attempt(store: Store, keys: RunKeys, step: str, path: str) -> int | None:
+    """The last attempt of the first task, at *path*, that has announced where it runs, None if none has; one list."""
     prefix = keys.task_prefix(step, path)
     found = {key.removeprefix(prefix) for key in store.keys(prefix)}
     numbers = {int(name.partition("/")[0]) for name in found}
-    announced = (AttemptKeys(f"{number}/") for number in numbers)
-    usable = [each.prefix for each in announced if each.address in found and each.broken not in found]
-    return max((int(prefix[:-1]) for prefix in usable), default=None)
+    return max((number for number in numbers if AttemptKeys(f"{number}/").address in found), default=None)
 
 
 def address(store: Store, keys: AttemptKeys) -> str:

@@ -135,6 +135,7 @@ def _loaded_work(container: _Container, command: TaskCommand) -> Work | None:
     """
     from metaflow_hera.runtime.randomness import renew_randomness  # few steps repeat
     from metaflow_hera.runtime.streams import unseen_output  # the same
+    from metaflow_hera.runtime.warming import warm  # the same
 
     _prepare(container, command)
     with unseen_output():
@@ -142,6 +143,8 @@ def _loaded_work(container: _Container, command: TaskCommand) -> Work | None:
             flow_class, graph = _load(command)
         except MetaflowHeraError:
             return None
+    warm(graph)
+    gc.collect()
     gc.freeze()  # or a collection in a child copies every page of this process
 
     def work(command: TaskCommand, channel: ChildEnd) -> Outcome:

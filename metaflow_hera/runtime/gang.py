@@ -66,20 +66,26 @@ def _announced(task: Surrounded, path: str) -> AttemptKeys:
 
 
 def _met(task: Surrounded, path: str, count: int) -> AttemptKeys:
-    """Wait until the first task, at *path*, runs."""
+    """Wait until the first task, at *path*, runs in an attempt in which the gang is whole."""
     place = task.place
     limit = (decorator_of(task.step, kubernetes) or kubernetes()).hostname_resolution_timeout
     deadline, pause = time.monotonic() + limit, FIRST_PAUSE
-    while (attempt := gangs.find(place.store, place.keys, place.step, path)) is None:
-        if time.monotonic() > deadline:
-            raise StepError(
-                f"step {place.step!r}: the first of the {count} tasks of its num_parallel has not started within "
-                f"{limit} seconds; they run at the same time, so there must be room for all of them: ask for less in "
-                "num_parallel or @resources, or wait longer with @kubernetes(hostname_resolution_timeout=…)"
-            )
+    while time.monotonic() < deadline:
+        attempt = gangs.last_attempt(place.store, place.keys, place.step, path)
+        if attempt is not None:
+            keys = place.keys.attempt(place.step, path, attempt)
+            why = gangs.why_broken(place.store, keys.broken)
+            if why is None:
+                return keys
+            if task.attempt <= attempt:  # it comes too late; one that is tried again waits for the others to be, too
+                raise StepError(broken_text(place.step, why))
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    return place.keys.attempt(place.step, path, attempt)
+    raise StepError(
+        f"step {place.step!r}: the first of the {count} tasks of its num_parallel has not started within {limit} "
+        "seconds; they run at the same time, so there must be room for all of them: ask for less in num_parallel or "
+        "@resources, or wait longer with @kubernetes(hostname_resolution_timeout=…)"
+    )
 
 
 def own_address(api_server: str) -> str:

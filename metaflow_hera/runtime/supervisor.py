@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from typing import NoReturn
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
@@ -104,6 +105,7 @@ def supervise_iterations(command: TaskCommand, store: Store, begin: Work, load: 
     itself again.
     """
     from metaflow_hera.runtime.iterations import first_iteration, next_iteration  # few steps repeat
+    from metaflow_hera.runtime.leaving import leave  # the same
 
     with hearing() as signals:
         iteration = first_iteration(command, store)
@@ -114,12 +116,18 @@ def supervise_iterations(command: TaskCommand, store: Store, begin: Work, load: 
             if signals.terminated is not None:
                 return replace(outcome, ok=False, outputs=outputs_of(), message=TERMINATED, terminated=True)
             iteration = following
-            outcome = watch(iteration, store, work, signals)
+            outcome = watch(iteration, store, work, signals, leave)
             following = next_iteration(iteration, outcome)
         return outcome
 
 
-def watch(command: TaskCommand, store: Store, work: Work, signals: Signals) -> Outcome:
+def watch(
+    command: TaskCommand,
+    store: Store,
+    work: Work,
+    signals: Signals,
+    leave: Callable[[int], NoReturn] = sys.exit,
+) -> Outcome:
     """Run *work* in a forked child, keep its output, and return how the attempt ended, if need be by its death.
 
     The child does not return from here: it exits as any Python process does, so threads are waited for and exit
@@ -136,9 +144,9 @@ def watch(command: TaskCommand, store: Store, work: Work, signals: Signals) -> O
             outcome = work(command, own_end)
         except MetaflowHeraError as error:
             own_end.gave_up(error.message)
-            sys.exit(1)
+            leave(1)
         own_end.ended(outcome)
-        sys.exit(0 if outcome.ok else 1)
+        leave(0 if outcome.ok else 1)
     signals.pass_to(pid)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
     os.close(out[1])

@@ -1,0 +1,24 @@
+"""How a fork ends of a process that goes on."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import NoReturn
+
+from metaflow_hera.runtime.streams import flush_output
+
+
+def finish_what_is_left() -> None:
+    """Wait for threads and run exit functions of the user's code, as the end of Python does."""
+    if threading := sys.modules.get("threading"):
+        threading._shutdown()
+    atexit._run_exitfuncs()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process as Python would, but for taking apart what is in memory: copying it takes ten times a fork."""
+    finish_what_is_left()
+    flush_output()
+    os._exit(code)
