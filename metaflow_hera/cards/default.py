@@ -12,7 +12,7 @@ from metaflow_hera.cards.markup import element, escaped
 from metaflow_hera.cards.page import page
 from metaflow_hera.cards.values import brief, size_text
 from metaflow_hera.client.task import Task
-from metaflow_hera.drawing import to_svg
+from metaflow_hera.drawing import StepState, to_svg
 from metaflow_hera.graph.model import Graph, from_json
 from metaflow_hera.records.task import Failure
 from metaflow_hera.records.values import Ref
@@ -46,17 +46,25 @@ class DefaultCard(MetaflowCard):
             _section("", "".join(self.components)),
             _section("Parameters", _values(task, task.record.parameters if task.record else {})),
             _section("Artifacts", _values(task, task.record.artifacts if task.record else {})),
-            _section("Flow", element("div", to_svg(self.graph), class_="scroll") if self.graph else ""),
+            _section("Flow", self._drawn(step, _status(task))),
         )
         return page(f"{step}/{path} of {flow}/{run}", "".join(parts))
+
+    def _drawn(self, step: str, status: str) -> str:
+        if self.graph is None:
+            return ""
+        return element("div", to_svg(self.graph, {step: StepState(status, "this task")}), class_="scroll")
 
     def _doc(self, step: str) -> str:
         return self.graph[step].doc if self.graph and step in self.graph.steps else ""
 
 
+def _status(task: Task) -> str:
+    return "running" if task.record is None else task.record.status.value
+
+
 def _header(task: Task, doc: str) -> str:
-    record = task.record
-    status = "running" if record is None else record.status.value
+    status = _status(task)
     flow, _, step, path = task.path_components
     name = step if path == "0" else f"{step}/{path}"
     title = element("h1", escaped(f"{flow} · {name}"), element("span", escaped(status), class_=f"status {status}"))

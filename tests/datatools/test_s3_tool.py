@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 from s3_server import S3Server
 
@@ -29,7 +30,9 @@ from metaflow_hera.datatools.errors import (
     MetaflowS3URLException,
 )
 from metaflow_hera.datatools.objects import S3GetObject, S3Object, S3PutObject
+from metaflow_hera.deploy.compilation import environment_of_pods
 from metaflow_hera.errors import MetaflowHeraError
+from metaflow_hera.settings import Settings
 
 
 @pytest.fixture
@@ -171,7 +174,7 @@ def test_a_part_that_is_not_there_is_told(tool: S3) -> None:
     assert tool.get(S3GetObject("empty", 0, 5)).blob == b""
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(size=st.integers(0, 70), offset=st.integers(0, 30), length=st.integers(-1, 70))
 def test_large_objects_come_in_pieces_and_are_the_same(
     tool: S3, monkeypatch: pytest.MonkeyPatch, size: int, offset: int, length: int
@@ -202,7 +205,7 @@ LETTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_
 KEYS = st.lists(st.text(LETTERS, min_size=1, max_size=6), min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(KEYS, min_size=1, max_size=3, unique=True))
 def test_keys_may_have_any_letters(s3: S3Server, keys: list[str]) -> None:
     with S3(s3root=f"{s3.uri}/{os.urandom(4).hex()}") as tool:
@@ -323,6 +326,16 @@ def test_data_of_a_run_over_a_directory_needs_a_place(
     done = run(kept)
     assert done.data is not None
     assert done.data.url == f"{s3.uri}/elsewhere/Kept/{done.id}/model"
+
+
+def test_pods_keep_data_where_they_were_told_when_they_were_deployed() -> None:
+    chosen = Settings(datastore="/store", s3_region="eu-west-1", datatools_s3root="s3://data/of/runs")
+
+    assert environment_of_pods(chosen) == {
+        "MFHERA_S3_REGION": "eu-west-1",
+        "MFHERA_DATATOOLS_S3ROOT": "s3://data/of/runs",
+    }
+    assert environment_of_pods(Settings(datastore="/store", s3_region="eu-west-1")) == {}
 
 
 def test_an_s3_outside_of_a_run_is_told(kept: Path) -> None:
