@@ -81,5 +81,7 @@ def round_steps(least: float, most: float) -> list[float]:
 def _linear(title: str, read: Callable[[object], float], steps: Sequence[float], text: Callable[[float], str]) -> Axis:
     first, last = steps[0], steps[-1]
     width = (last - first) or 1.0
+    if not math.isfinite(width):
+        raise ValueError("numbers that are too far apart")
     ticks = tuple((text(step), (step - first) / width) for step in steps)
     return Axis(title=title, place=lambda value: (read(value) - first) / width, ticks=ticks)
