@@ -65,6 +65,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """2,000 changed flow files: each is refused in sentences, or runs as the check saw it."""
+    install(session, "test")
+    session.run("pytest", "tests/graph/test_fuzz.py", *session.posargs, env={"MFHERA_FUZZ": "2000"})
+
+
+@nox.session
 def cluster(session: nox.Session) -> None:
     """Compiled flows on a real Argo: the cluster of KUBECONFIG and the bucket of the environment."""
     install(session, "test")

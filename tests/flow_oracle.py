@@ -130,10 +130,14 @@ def _stored(artifacts: Mapping[str, object]) -> Artifacts:
 
 def run_oracle(flow_class: type[FlowSpec], **texts: str) -> Oracle:
     """Run a flow; *texts* are parameters as a person types them."""
+    oracle = Oracle(flow_class, parse(flow_class), fixed_values(flow_class, **texts))
+    oracle.run(oracle.graph.start, IndexPath(), (), [])
+    return oracle
+
+
+def fixed_values(flow_class: type[FlowSpec], **texts: str) -> Mapping[str, object]:
+    """What is the same in all tasks of a run."""
     parameters = parameters_of(flow_class).values()
     defaults = resolve_defaults(flow_class, "tester")
     given = {p.name: p.to_text(defaults[p.name]) for p in parameters if p.name in defaults} | texts
-    fixed = {**constants_of(flow_class), **parameter_values(flow_class, given)}
-    oracle = Oracle(flow_class, parse(flow_class), fixed)
-    oracle.run(oracle.graph.start, IndexPath(), (), [])
-    return oracle
+    return {**constants_of(flow_class), **parameter_values(flow_class, given)}

@@ -53,14 +53,9 @@ Block = tuple["Plain | Branches | Each | Gang | Choice", ...]
 
 
 def _choices(inner: st.SearchStrategy[Block]) -> st.SearchStrategy[Choice]:
-    branches = st.lists(inner, min_size=1, max_size=2).map(tuple)
-    return st.builds(
-        lambda branches, is_open, repeats, falls: Choice((*branches, *[()][:is_open]), repeats, falls),
-        branches,
-        st.integers(0, 1),
-        st.booleans(),
-        st.booleans(),
-    ).filter(lambda choice: len(choice.branches) + choice.repeats > 1)
+    several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+    one_way_past = st.lists(inner, min_size=1, max_size=2).map(lambda branches: (*branches, ()))
+    return st.builds(Choice, several | one_way_past, st.booleans(), st.booleans())
 
 
 def blocks(max_leaves: int = 8, *, plain: bool = False) -> st.SearchStrategy[Block]:

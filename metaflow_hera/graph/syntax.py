@@ -122,6 +122,8 @@ def _leaving(node: FunctionNode) -> tuple[Transition, int | None]:
     if not (isinstance(last, ast.Expr) and last.value is calls[0]):
         what = "has self.next() before its end or inside of another statement"
         return Unclear(f"{what}; write it as the last statement, always reached"), calls[0].lineno
+    if any(isinstance(statement, ast.Return) for statement in node.body):
+        return Unclear("has a return before self.next(), which is never reached then; remove it"), calls[0].lineno
     return _transition(calls[0], flow[0].arg), calls[0].lineno
 
 

@@ -184,6 +184,7 @@ class F(FlowSpec):
         ("self.next({'x': 'a', 'y': self.b}, condition='c')", "goes to 'a', which is not written as a step"),
         ("self.next(self.a); print()", "has self.next() before its end or inside of another statement"),
         ("return self.next(self.a)", "has self.next() before its end or inside of another statement"),
+        ("return; self.next(self.a)", "has a return before self.next(), which is never reached then; remove it"),
         ("[self.next(self.a)]", "has self.next() before its end or inside of another statement"),
         ("if self: self.next(self.a)", "has self.next() before its end or inside of another statement"),
         ("self.next(self.a); self.next(self.b)", "calls self.next() more than once, on lines 6, 6"),
