@@ -63,7 +63,7 @@ def to_svg(spec: Mapping[str, Any]) -> str:
         return _drawn(read(spec))
     except NotDrawnError:
         raise
-    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError) as error:
         raise NotDrawnError(f"{type(error).__name__}: {error}") from error
 
 
