@@ -214,6 +214,11 @@ class kubernetes(StepDecorator):  # noqa: N801
         yield from checks.pod(self)
 
     @property
+    def has_tmpfs(self) -> bool:
+        """Whether there is a file system in memory: asked for, or given a size."""
+        return bool(self.tmpfs_size if self.use_tmpfs is None else self.use_tmpfs)
+
+    @property
     def secret_names(self) -> tuple[str, ...]:
         """The Kubernetes Secrets, also if one text with commas was written."""
         return checks.listed(self.secrets)

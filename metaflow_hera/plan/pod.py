@@ -118,7 +118,7 @@ def _largest(*amounts: float | str | None, unit: str = "") -> str:
 
 def _tmpfs(wanted: kubernetes, needed: resources) -> tuple[EmptyDir, ...]:
     """A file system in memory; without a size, of half of the memory that the step asks for."""
-    if not (wanted.use_tmpfs or wanted.tmpfs_size):
+    if not wanted.has_tmpfs:
         return ()
     memory = _largest(wanted.memory, needed.memory)
     size = _largest(wanted.tmpfs_size) or (str(max(int(Decimal(memory)) // 2, 1)) if memory else "")

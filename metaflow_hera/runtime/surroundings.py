@@ -62,7 +62,7 @@ def facts(task: Surrounded) -> Iterator[None]:
         graph_info=Later(lambda: _graph_info(task)),
     )
     pod = decorator_of(task.step, kubernetes)
-    if pod and (pod.use_tmpfs or pod.tmpfs_size) and pod.tmpfs_tempdir and Path(pod.tmpfs_path).is_dir():
+    if pod and pod.has_tmpfs and pod.tmpfs_tempdir and Path(pod.tmpfs_path).is_dir():
         provide(tempdir=pod.tmpfs_path)
     if any(spec.name == "project" for spec in task.place.graph.decorators):
         from metaflow_hera.flow.project import project_of  # few flows are of a project

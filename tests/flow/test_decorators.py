@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metaflow_hera import FlowSpec, catch, environment, kubernetes, resources, retry, schedule, step, timeout
-from metaflow_hera.errors import UsageError
+from metaflow_hera.deploy.source import check_flow
+from metaflow_hera.errors import FlowError, UsageError
 from metaflow_hera.flow.decorators import decorator_of, flow_decorators
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.graph.model import DecoratorSpec, Step
@@ -58,6 +60,13 @@ def test_kubernetes_reads_selectors_and_secrets_in_each_of_their_forms() -> None
     assert kubernetes(node_selector={"a": 1}).node_labels == {"a": "1"}
     assert kubernetes().node_labels == {}
     assert kubernetes(image_pull_secrets=("a",)).pull_secret_names == ("a",)
+    asked = [
+        kubernetes(use_tmpfs=True),
+        kubernetes(tmpfs_size=5),
+        kubernetes(use_tmpfs=False, tmpfs_size=5),
+        kubernetes(),
+    ]
+    assert [each.has_tmpfs for each in asked] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -178,3 +187,40 @@ def test_any_text_is_a_decorator_or_refused(text: str) -> None:
             parse_decospec(start + text)
         except UsageError:
             continue
+
+
+def test_decorators_of_the_peers_that_are_not_supported_are_refused_by_the_check_with_all_else(tmp_path: Path) -> None:
+    file = tmp_path / "other_platforms.py"
+    file.write_text(
+        "from metaflow_hera import FlowSpec, batch, conda, conda_base, pypi, pypi_base, retry, step\n\n\n"
+        "@pypi_base(packages={'a': '1'})\n@conda_base(disabled=True)\nclass Other(FlowSpec):\n"
+        "    @conda(libraries={'a': '1'}, python='3.11')\n    @retry(times=-1)\n    @step\n"
+        "    def start(self):\n        self.next(self.middle)\n\n"
+        "    @batch(cpu=1, queue='q')\n    @pypi(packages={}, disabled=True)\n    @step\n"
+        "    def middle(self):\n        self.next(self.end)\n\n"
+        "    @pypi\n    @step\n    def end(self):\n        pass\n"
+    )
+    image = (
+        "is not supported; bake the packages into an image for @kubernetes(image=…), and install them here for local "
+        "runs, or switch it off with disabled=True"
+    )
+    with pytest.raises(FlowError) as caught:
+        check_flow(file)
+
+    assert str(caught.value).splitlines() == [
+        f"{file}:4: flow Other: @pypi_base: {image}",
+        f"{file}:10: step 'start': @conda: {image}",
+        f"{file}:10: step 'start': @retry: times must be a whole number of at least 0, not -1",
+        f"{file}:16: step 'middle': @batch: is not supported: steps run in Kubernetes; say what they need with "
+        "@kubernetes or @resources",
+        f"{file}:21: step 'end': @pypi: {image}",
+    ]
+
+
+def test_a_decorator_that_is_not_supported_is_no_advice_but_can_be_given() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_decospec("nothing")
+    assert not {"batch", "conda", "pypi"} & set(str(caught.value).replace(",", "").split())
+    with pytest.raises(UsageError, match="--with batch: @batch: is not supported"):
+        parse_decospec("batch")
+    assert parse_decospec("pypi:disabled=true").disabled is True
