@@ -24,7 +24,7 @@ def _refusing(name: str) -> Callable[..., NoReturn]:
     return refuse
 
 
-class _NoKeyError(KeyError):
+class ConfigKeyError(KeyError):
     """A `KeyError` with a sentence."""
 
     __str__ = Exception.__str__  # a KeyError would show it quoted
@@ -47,7 +47,7 @@ class ConfigValue(dict[str, Any]):
         raise AttributeError(name if name.startswith("__") else self._told(name))
 
     def __missing__(self, name: object) -> NoReturn:
-        raise _NoKeyError(self._told(name))
+        raise ConfigKeyError(self._told(name))
 
     def _told(self, name: object) -> str:
         from difflib import get_close_matches  # for this mistake only

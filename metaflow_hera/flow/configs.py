@@ -149,10 +149,13 @@ class _OfFlow(Given):
         spec = self._mfhera_config
         kept, state = vars(flow), flow._mfhera_task
         if state is None or spec.attribute not in state.scope.fixed:
-            return wrapped(_value_outside(spec))
+            return self.outside()
         if spec.attribute not in kept:
             kept[spec.attribute] = wrapped(state.scope.fixed[spec.attribute])
         return kept[spec.attribute]
+
+    def outside(self) -> Any:
+        return wrapped(_value_outside(self._mfhera_config))
 
     def __set__(self, flow: Any, value: object) -> None:
         raise AttributeError(f"self.{self._mfhera_config.attribute} is a config and the same in all steps")

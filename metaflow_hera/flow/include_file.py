@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
+from metaflow_hera.errors import StepError
 from metaflow_hera.flow.located import located
 from metaflow_hera.flow.parameters import NONE, Parameter
 from metaflow_hera.naming import data_key
@@ -121,13 +122,15 @@ class IncludeFile(Parameter):
             return self
         kept, state = vars(flow), flow._mfhera_task
         if state is None or self.attribute not in state.scope.fixed:
-            return self._parsed(self._content_outside())
+            return self.outside()
         if self.attribute not in kept:
             kept[self.attribute] = self._parsed(state.scope.fixed[self.attribute])
         return kept[self.attribute]
 
+    def outside(self) -> Any:
+        return self._parsed(self._content_outside())
+
     def _content_outside(self) -> str | bytes | None:
-        """What the file is where the flow does not run: the content of the default's."""
         if self.is_deploy_time:
             raise AttributeError(f"file {self.name!r} has a content when a run has started, not before")
         try:
@@ -138,7 +141,12 @@ class IncludeFile(Parameter):
 
     def _parsed(self, content: str | bytes | None) -> Any:
         parse = self.find_parser()
-        return content if content is None or parse is None else parse(content)
+        if content is None or parse is None:
+            return content
+        try:
+            return parse(content)
+        except AttributeError as error:  # which would be taken for an attribute that the flow has not got
+            raise StepError(f"the parser of file {self.name!r} raised AttributeError: {error}") from error
 
     def find_parser(self) -> Callable[[Any], Any] | None:
         """The function that reads the content; `UsageError` if it is named and cannot be found."""

@@ -31,6 +31,10 @@ _EXPECTED = {
 class Given:
     """An attribute of a flow class whose value is given when a run starts: in the steps it cannot be changed."""
 
+    def outside(self) -> Any:
+        """The value where the flow does not run; `AttributeError` says why there is none."""
+        raise AttributeError("there is no value before the flow runs")
+
 
 class Parameter(Given):
     """A parameter of a flow, as an attribute of its class; *default* may be a function of a `ParameterContext`.
@@ -82,6 +86,9 @@ class Parameter(Given):
         state = flow._mfhera_task
         if state is not None and self.attribute in state.scope.fixed:
             return state.scope.fixed[self.attribute]
+        return self.outside()
+
+    def outside(self) -> Any:
         if self.is_deploy_time:
             raise AttributeError(f"parameter {self.name!r} has a value when a run has started, not before")
         return self.value_of(self.default)

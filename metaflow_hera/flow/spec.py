@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from metaflow_hera.errors import MergeArtifactsError, StepError
 from metaflow_hera.flow.constants import fix_constants, is_fixed
 from metaflow_hera.flow.next_call import next_call
+from metaflow_hera.flow.parameters import Given
 from metaflow_hera.flow.steps import steps_of
 from metaflow_hera.flow.task import Inputs, NextCall, TaskState, scope_of
 
@@ -127,6 +128,8 @@ class FlowSpec:
     def __getattr__(self, name: str) -> Any:
         state = self._mfhera_task
         if state is None or (name.startswith("__") and name.endswith("__")):
+            if isinstance(given := getattr(type(self), name, None), Given):
+                return given.outside()  # only says why there is no value
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         for values in (state.merged.get(name, {}), state.scope.inherited, state.scope.fixed):
             if name in values:
