@@ -11,6 +11,7 @@ from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS, Deco
 from metaflow_hera.flow.decospec import name_and_attributes
 from metaflow_hera.flow.derived import derived, with_decorators
 from metaflow_hera.flow.known import flow_kind_named, step_kind_named
+from metaflow_hera.flow.launch import holds_open
 from metaflow_hera.flow.parameters import Parameter, config_attributes, parameters_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.flow.steps import steps_of
@@ -187,7 +188,7 @@ class _Mutable:
                 "flows; write it above the class" if self._on_step else "steps; add it to each of mutable_flow.steps"
             )
             yield f"@{spec.name} is for {where}"
-        else:
+        elif not holds_open(spec.attributes):  # else the check of the flow tells, when expressions have values
             yield from problems_of(spec, self._ours)
 
     def _kind(self, name: str) -> Any:

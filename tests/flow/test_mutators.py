@@ -492,6 +492,27 @@ def test_mutators_and_decorators_take_expressions_of_configs() -> None:
     assert checked.parameters[0].default == 3
 
 
+def test_decorators_with_expressions_are_written_anew_before_these_have_values() -> None:
+    def renew(each: MutableStep) -> None:
+        attributes = each.get_decorator_specs("resources")[0][3]
+        each.add_decorator("resources", deco_kwargs={**attributes, "gpu": 1}, duplicates=each.OVERRIDE)
+
+    class Flow(FlowSpec):
+        limits = Config("limits", default_value={"cpu": 3})
+
+        @DoesStep(pre_mutate=renew)
+        @resources(cpu=config_expr("limits.cpu"))
+        @step
+        def start(self):
+            self.next(self.end)
+
+        @step
+        def end(self):
+            pass
+
+    assert of_start(check_flow(Flow))[0][1]["cpu"] == 3
+
+
 def test_launches_do_not_see_each_others_changes() -> None:
     flow_class = a_flow(
         DoesFlow(pre_mutate=lambda flow: flow.add_parameter("added", Parameter("added", default=1))), start=(note,)

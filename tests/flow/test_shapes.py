@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from flow_oracle import run_oracle
 
+from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.flow.load import load_flow
-from metaflow_hera.graph.check import check
-from metaflow_hera.graph.parse import parse
 
 FLOWS = Path(__file__).parents[1] / "flows"
 SHAPES = sorted(path.stem for path in FLOWS.glob("*_flow.py"))
@@ -22,7 +21,7 @@ def at_the_end(shape: str, **texts: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_passes_the_check(shape: str) -> None:
-    check(parse(load_flow(FLOWS / f"{shape}.py")))
+    check_flow(FLOWS / f"{shape}.py")
 
 
 @pytest.mark.parametrize(
