@@ -101,7 +101,7 @@ class Run(OfRun[Step], depth=2):
             return None
         from metaflow_hera.client.trigger import Trigger  # which has runs itself, and few runs have
 
-        return Trigger(self._run.triggers)
+        return Trigger(self._run.triggers, self._store)
 
     def steps(self, *tags: str) -> Iterator[Step]:
         """Its steps, if it has all of the tags."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from metaflow_hera.client.objects import local_time
 from metaflow_hera.client.run import Run
 from metaflow_hera.records.run import Cause
+from metaflow_hera.store import Store
 
 
 class MetaflowEvent(NamedTuple):
@@ -25,10 +26,12 @@ class MetaflowEvent(NamedTuple):
 class Trigger:
     """All events that together started a run."""
 
-    def __init__(self, causes: Iterable[Cause]) -> None:
-        self._events = tuple(
-            MetaflowEvent(cause.name, cause.id, local_time(cause.timestamp), cause.type) for cause in causes
-        )
+    def __init__(self, causes: Iterable[Cause], store: Store) -> None:
+        self._events: dict[MetaflowEvent, Run | None] = {}
+        for cause in causes:
+            event = MetaflowEvent(cause.name, cause.id, local_time(cause.timestamp), cause.type)
+            flow, run, *_ = (*cause.id.split("/"), "")
+            self._events[event] = Run._at(store, (flow, run)) if cause.type == "run" else None
 
     @property
     def event(self) -> MetaflowEvent | None:
@@ -47,26 +50,22 @@ class Trigger:
     @property
     def runs(self) -> list[Run]:
         """The runs whose end was among the events, whatever their namespace."""
-        return [_run(event) for event in self._events if event.type == "run"]
+        return [run for run in self._events.values() if run is not None]
 
     def __getitem__(self, name: str) -> MetaflowEvent | Run:
         """The run of the flow of that name, or the event; a `KeyError` if it is none of them."""
-        for event in self._events:
-            if event.type == "run" and event.id.partition("/")[0] == name:
-                return _run(event)
+        for event, run in self._events.items():
+            if run is not None and run.parent.id == name:
+                return run
             if event.name == name:
                 return event
         raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
-        return any(name in (event.name, event.id.partition("/")[0]) for event in self._events)
+        return any(name in (event.name, run and run.parent.id) for event, run in self._events.items())
 
     def __iter__(self) -> Iterator[MetaflowEvent]:
         return iter(self._events)
 
     def __repr__(self) -> str:
         return f"<trigger: {', '.join(event.name for event in self._events)}>"
-
-
-def _run(event: MetaflowEvent) -> Run:
-    return Run("/".join(event.id.split("/")[:2]), namespace_check=False)

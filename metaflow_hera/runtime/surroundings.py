@@ -72,7 +72,8 @@ def facts(task: Surrounded) -> Iterator[None]:
     if task.command.triggers:
         from metaflow_hera.client.trigger import Trigger  # few runs are triggered, and hardly a step asks by what
 
-        provide(trigger=Trigger(decode(Cause, text.encode()) for text in task.command.triggers))
+        causes = [decode(Cause, text.encode()) for text in task.command.triggers]
+        provide(trigger=Trigger(causes, task.place.store))
     yield
 
 

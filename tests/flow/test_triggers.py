@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,11 @@ def test_a_local_run_can_be_triggered_by_runs(monkeypatch: pytest.MonkeyPatch) -
         "text": "<trigger: metaflow.Base.end, metaflow.Base.end>",
     }
     assert made.data.again == first.pathspec
+    trigger = pickle.loads(pickle.dumps(made.trigger))
+    assert (trigger.run, trigger.runs, trigger["Base"]) == (first, [first, second], first)
+    with pytest.raises(KeyError):
+        trigger["Other"]
+    assert first.trigger is None
     settings = Settings.load()
     record = runs.read(open_store(settings.datastore, settings), "Downstream", made.id)
     assert record is not None
