@@ -11,6 +11,7 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 
 from metaflow_hera.flow import current
 from metaflow_hera.flow.constants import constants_of
@@ -95,6 +96,10 @@ class Oracle:
             parameter_names=tuple(parameters_of(self.flow_class)),
         )
         current.enter(facts)
+        if frames and not frames[-1].over:
+            node, size = frames[-1].index, frames[-1].count
+            gang = SimpleNamespace(main_ip="127.0.0.1", num_nodes=size, node_index=node)
+            current.provide(is_parallel=True, parallel=gang)
         try:
             arguments = [Inputs([self._input(parent) for parent in parents])] if self.graph[step].is_join else []
             getattr(flow, step)(*arguments)
