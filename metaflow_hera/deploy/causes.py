@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from metaflow_hera.errors import UsageError
-from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import pathspec
 from metaflow_hera.records import runs
 from metaflow_hera.records.codec import encode
@@ -14,13 +13,12 @@ from metaflow_hera.settings import from_environment
 from metaflow_hera.store import Store
 
 
-def trigger_texts(given: Sequence[str], graph: Graph, store: Store) -> tuple[str, ...]:
-    """The ends of these runs, ``Flow/run``, as a `TaskCommand` has them.
+def trigger_texts(given: Sequence[str], store: Store) -> tuple[str, ...]:
+    """The ends of these runs, ``Flow/run``, as a `TaskCommand` has them; without any, of those in the environment.
 
-    A flow that is triggered by others takes what the environment says where none is given. `UsageError` with every run
-    that is none, or did not succeed.
+    `UsageError` with every run that is none, or did not succeed.
     """
-    if not given and any(spec.name == "trigger_on_finish" for spec in graph.decorators):
+    if not given:
         told = from_environment("TRIGGER")
         given = told[1].split() if told else ()
     return tuple(encode(cause).decode() for cause in _causes(given, store))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.arguments import Arguments, run_arguments, to_texts
-from metaflow_hera.deploy.causes import trigger_texts
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
@@ -133,8 +132,16 @@ def local_options(
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
-        triggers=trigger_texts(choices.triggers, flow.graph, store),
+        triggers=_trigger_texts(choices, flow, store),
     )
+
+
+def _trigger_texts(choices: LocalChoices, flow: CheckedFlow, store: Store) -> tuple[str, ...]:
+    if not choices.triggers and not any(spec.name == "trigger_on_finish" for spec in flow.graph.decorators):
+        return ()
+    from metaflow_hera.deploy.causes import trigger_texts  # few runs are triggered
+
+    return trigger_texts(choices.triggers, store)
 
 
 def run(
