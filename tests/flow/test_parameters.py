@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaflow_hera import FlowSpec, JSONType, Parameter
-from metaflow_hera.errors import FlowError, ParameterError
+from metaflow_hera import FlowSpec, JSONType, Parameter, namespace, run, step
+from metaflow_hera.deploy.arguments import run_arguments
+from metaflow_hera.deploy.source import check_flow
+from metaflow_hera.errors import DefaultFailedError, DefaultTypeError, FlowError, ParameterError
+from metaflow_hera.flow.parameter_rules import problems_of_parameters
 from metaflow_hera.flow.parameter_values import parameter_values, resolve_defaults
 from metaflow_hera.flow.parameters import NONE, parameters_of
+from metaflow_hera.settings import Settings
 
 texts = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != NONE)
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
@@ -199,3 +203,113 @@ def test_everything_that_is_wrong_with_texts_is_told_at_once() -> None:
         "parameter 'needed' must be given (--needed): a number",
         "parameter 'computed' must be given (--computed): JSON",
     ]
+
+
+def problems(*parameters: Parameter) -> list[str]:
+    """What is wrong with a flow of these parameters."""
+    flow = type("Odd", (FlowSpec,), {f"p{number}": parameter for number, parameter in enumerate(parameters)})
+    return list(problems_of_parameters(flow))
+
+
+def test_only_the_default_can_be_a_function() -> None:
+    def function(context: object) -> bool:
+        return True
+
+    assert problems(
+        Parameter("a", required=function),
+        Parameter("b", show_default=function),
+        Parameter("c", help=function, default=function),
+        Parameter("d", separator=function),
+    ) == [
+        "parameter 'a': required cannot be a function; only the default can",
+        "parameter 'b': show_default cannot be a function; only the default can",
+        "parameter 'c': help cannot be a function; only the default can",
+        "parameter 'd': separator cannot be a function; only the default can",
+        f"parameter 'd': the separator must be a text that is not empty, not {function!r}",
+    ]
+
+
+@pytest.mark.parametrize("name", ["with", "tag", "run_id", "run-id-file", "Max-Workers", "script", "decospecs"])
+def test_names_of_options_of_every_flow_are_taken(name: str) -> None:
+    assert problems(Parameter(name)) == [f"parameter {name!r} has the name of an option of every flow; rename it"]
+
+
+def test_names_differ_by_more_than_capitals_and_dashes() -> None:
+    assert problems(Parameter("learning-rate"), Parameter("Learning_Rate")) == [
+        "parameters 'p0' and 'p1' have the same name, 'Learning_Rate', where capitals, '-' and '_' count for nothing; "
+        "rename one"
+    ]
+
+
+@pytest.mark.parametrize("parts", [["a,b", "c"], [], ["<none>"]])
+def test_a_list_that_its_separator_would_change_is_refused(parts: list[str]) -> None:
+    with pytest.raises(ParameterError, match=r"it would be read as other texts"):
+        Parameter("p", separator=",").value_of(parts)
+
+
+def test_what_went_wrong_with_a_deploy_time_function_can_be_told_apart() -> None:
+    class Failing(FlowSpec):
+        a = Parameter("a", default=lambda context: 1 / 0)
+
+    class Odd(FlowSpec):
+        a = Parameter("a", default=lambda context: "x", type=int)
+
+    with pytest.raises(DefaultFailedError):
+        resolve_defaults(Failing, "alice")
+    with pytest.raises(DefaultTypeError):
+        resolve_defaults(Odd, "alice")
+
+
+class Runnable(FlowSpec):
+    alpha = Parameter("alpha", default=0.5)
+    csv = Parameter("csv-file", required=True)
+    parts = Parameter("parts", separator=";", default="a;b")
+    computed = Parameter("computed", default=lambda context: "computed")
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+def test_an_option_counts_more_than_the_environment_and_that_more_than_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("METAFLOW_RUN_CSV_FILE", "peer.csv")
+    monkeypatch.setenv("METAFLOW_RUN_PARTS", "x;y")
+    monkeypatch.setenv("METAFLOW_RUN_ALPHA", "")
+    monkeypatch.setenv("METAFLOW_RUN_NOTHING", "of another flow")
+    flow, settings = check_flow(Runnable), Settings.load()
+
+    expected = {"alpha": "0.5", "csv-file": "peer.csv", "parts": "x;y", "computed": "computed"}
+    assert run_arguments(flow, {}, settings).texts == expected
+    monkeypatch.setenv("MFHERA_RUN_PARTS", "ours")
+    assert run_arguments(flow, {"csv-file": "mine"}, settings).texts == expected | {"csv-file": "mine", "parts": "ours"}
+    namespace(None)
+    assert run(Runnable).data.parts == ["ours"]
+
+
+def test_what_is_wrong_in_the_environment_is_told_with_the_variable_and_all_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("METAFLOW_RUN_ALPHA", "half")
+
+    with pytest.raises(ParameterError) as caught:
+        run_arguments(check_flow(Runnable), {"partz": "x"}, Settings.load())
+
+    assert str(caught.value).splitlines() == [
+        "METAFLOW_RUN_ALPHA: parameter 'alpha' takes a number, not 'half'",
+        "Runnable has no parameter 'partz'; it has alpha, csv-file, parts, computed",
+        "parameter 'csv-file' must be given (--csv-file): a text",
+    ]
+
+
+def test_outside_of_a_run_a_parameter_has_its_default_or_says_why_not() -> None:
+    flow = Runnable(use_cli=False)
+
+    assert (flow.alpha, flow.csv, flow.parts) == (0.5, None, ["a", "b"])
+    with pytest.raises(AttributeError, match="parameter 'computed' has a value when a run has started, not before"):
+        _ = flow.computed
