@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
@@ -107,7 +108,7 @@ class _LocalRun:
     def until_the_end(self, alarm: Alarm) -> LocalEnd:
         if alarm.source >= 0:
             self._poll.register(alarm.source, select.POLLIN)
-        self._waiting.extend(self._scheduler.begin())
+        self._take_in(self._scheduler.begin())
         try:
             while not self._scheduler.phase.is_final:
                 self._start_workers()
@@ -134,6 +135,18 @@ class _LocalRun:
             runs.end(self._job.store, self._job.graph.flow, self._run, record)
         return LocalEnd(phase=phase, message=message, signal=self._signal)
 
+    def _take_in(self, pods: list[Pod]) -> None:
+        """Let pods wait for their turn, but for those whose task is done: they end at once."""
+        waiting = deque(pods)
+        while waiting:
+            pod = waiting.popleft()
+            outputs = self._job.done.get(pod.task) if self._job.done else None
+            if outputs is None:
+                self._waiting.extend((pod,))
+            else:
+                outcome = PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(pod, outputs))
+                waiting.extend(self._scheduler.ended(pod.name, outcome, time.time()))
+
     def _start_workers(self) -> None:
         while self._waiting and not self._scheduler.is_stopping:
             running = {worker.pod.slot for worker in self._workers.values()}
@@ -141,12 +154,7 @@ class _LocalRun:
             if pod is None:
                 break
             command = TaskCommand.parse(pod.args)
-            outputs = self._job.done.get((command.step, command.path))
-            if outputs is None:
-                self._start_worker(pod, self._first(command) if command.repeats else command)
-            else:
-                done = PodOutcome(phase=Phase.SUCCEEDED, outputs=outputs_of_pod(pod, outputs))
-                self._waiting.extend(self._scheduler.ended(pod.name, done, time.time()))
+            self._start_worker(pod, self._first(command) if command.repeats else command)
 
     def _start_worker(self, pod: Pod, command: TaskCommand) -> None:
         self._listener.started(pod, command)
@@ -195,7 +203,7 @@ class _LocalRun:
         command = worker.watched.command
         self._listener.ended(command, outcome, again=again)
         if not command.repeats or not self._repeat(worker.pod, command, told):
-            self._waiting.extend(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+            self._take_in(self._scheduler.ended(worker.pod.name, outcome, time.time()))
 
     def _first(self, command: TaskCommand) -> TaskCommand:
         from metaflow_hera.runtime.iterations import first_iteration  # few steps repeat
@@ -227,7 +235,7 @@ class _LocalRun:
             number = alarm.came.pop(0)
             hard = self._signal != 0
             self._signal = self._signal or number
-            self._waiting.extend(self._scheduler.terminate(INTERRUPTED))
+            self._take_in(self._scheduler.terminate(INTERRUPTED))
             for worker in self._workers.values():
                 worker.terminate(signal.SIGKILL if hard else signal.SIGTERM)
             self._kill_at = time.monotonic() + GRACE_SECONDS
@@ -239,7 +247,7 @@ class _LocalRun:
         if now > self._look_at or any(worker.is_silent for worker in self._workers.values()):
             self._look_at = now + LOOK
             self._look_at_processes()
-        self._waiting.extend(self._scheduler.advance(time.time()))
+        self._take_in(self._scheduler.advance(time.time()))
         if self._scheduler.is_stopping:
             self._wind_up(now)
 
@@ -256,7 +264,7 @@ class _LocalRun:
         """Start nothing more, and give what runs its time to end."""
         for pod in self._waiting.drain():
             outcome = PodOutcome(phase=Phase.FAILED, message=NOT_STARTED)
-            self._waiting.extend(self._scheduler.ended(pod.name, outcome, time.time()))
+            self._take_in(self._scheduler.ended(pod.name, outcome, time.time()))
         if self._kill_at is None:
             self._kill_at = now + GRACE_SECONDS
             for worker in self._workers.values():
