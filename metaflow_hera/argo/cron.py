@@ -50,7 +50,8 @@ def _written(term: re.Match[str]) -> str:
     """A term of any field but the last: nothing changes, but for ``?`` and a step within a single number."""
     first = term["first"].replace("?", "*")
     if term["last"] is None:
-        return first if term["step"] is None else f"{first}/{term['step']}"
+        is_whole = term["step"] is None or (first == "*" and int(term["step"]) == 1)
+        return first if is_whole else f"{first}/{term['step']}"
     if term["last"] == first:
         return first
     return f"{first}-{term['last']}" + (f"/{term['step']}" if term["step"] else "")

@@ -11,8 +11,7 @@ import pytest
 from metaflow_hera import compat
 from metaflow_hera.argo import yaml_text
 from metaflow_hera.argo.manifest import from_manifests, manifests
-from metaflow_hera.flow.load import load_flow
-from metaflow_hera.graph.parse import parse
+from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Parameter, Schedule
 
@@ -39,7 +38,7 @@ def test_a_flow_file_becomes_a_manifest_that_kubernetes_takes(file: Path) -> Non
         parameters=(Parameter(name="alpha", value="0.01"),),
         schedule=Schedule(cron="0 10 * * *"),
     )
-    plan = compile_plan(parse(load_flow(file)), options)
+    plan = compile_plan(check_flow(file).graph, options)
     documents = manifests(plan)
     assert [crds.problems(document) for document in documents] == [[], []]
     assert from_manifests(yaml_text.load(yaml_text.dump(documents))) == plan
