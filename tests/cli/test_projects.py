@@ -1,0 +1,94 @@
+"""Flows of a project, triggers and hooks on the command line, in both grammars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import call, mfhera
+
+from metaflow_hera import Flow, Run, namespace
+from metaflow_hera.backends.embedded import stop_engine
+from metaflow_hera.settings import Settings
+
+FLOW = """
+from metaflow import FlowSpec, current, exit_hook, project, step, trigger_on_finish
+
+
+def told(run):
+    print("hook of", run.pathspec)
+
+
+@exit_hook(on_success=[told], on_error=["told"])
+@trigger_on_finish(flow="Up")
+@project(name="fraud")
+class Down(FlowSpec):
+    @step
+    def start(self):
+        self.place = current.branch_name
+        self.cause = current.trigger and current.trigger.run.pathspec
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    Down()
+"""
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "down.py"
+    file.write_text(FLOW)
+    namespace(None)
+    yield file
+    stop_engine(Settings.load())
+
+
+def latest() -> Run:
+    found = Flow("Down").latest_run
+    assert isinstance(found, Run)
+    return found
+
+
+def test_the_branch_and_the_trigger_stand_before_the_command_in_the_peers_grammar(flow: Path) -> None:
+    first = call(flow, "--branch", "x", "run")
+    assert first.code == 0, first.stderr
+    assert f"hook of {first.stdout.strip()}" in first.stderr
+    assert latest()["start"].task.data.place == "test.x"
+
+    path = first.stdout.strip()
+    second = call(flow, "--production", "--quiet", "--trigger", path, "run", env={"METAFLOW_BRANCH": "y"})
+    assert second.code == 0, second.stderr
+    assert (latest()["start"].task.data.place, latest()["start"].task.data.cause) == ("prod.y", path)
+
+    unknown = call(flow, "--trigger", "Down/1", "run")
+    assert unknown.code == 2
+    assert "--trigger Down/1: there is no such run in " in unknown.stderr
+
+
+def test_a_deployment_is_found_by_its_branch(flow: Path) -> None:
+    deployed = mfhera("deploy", flow, "--branch", "x")
+    assert "Down is deployed as fraud.test.x.down on" in deployed.stdout
+    assert "@exit_hook of Down has no effect on its deployment yet" in deployed.stderr
+    assert "@trigger_on_finish of Down has no effect on its deployment yet" in deployed.stderr
+
+    triggered = mfhera("trigger", flow, "--branch", "x", "--wait")
+    assert triggered.code == 0, triggered.stderr
+    assert triggered.stdout.startswith("argo-fraud.test.x.down-")
+    assert latest()["start"].task.data.place == "test.x"
+    assert "project_branch:test.x" in latest().system_tags
+
+    other = mfhera("trigger", flow, "--production")
+    assert other.code == 1
+    assert "fraud.prod.down" in other.stderr
+
+    named = call("-m", "metaflow_hera", flow, "argo-workflows", "--name", "n", "create")
+    assert named.code == 2
+    assert "--name n: Down is of the project 'fraud'" in named.stderr
+    listed = call("-m", "metaflow_hera", flow, "--branch", "x", "argo-workflows", "list-runs")
+    assert "argo-fraud.test.x.down-" in listed.stdout
