@@ -83,6 +83,7 @@ MODULES: Mapping[str, Mapping[str, str]] = {
     f"{ROOT}.multicore_utils": _same(
         "metaflow_hera.datatools.multicore", "MulticoreException parallel_imap_unordered parallel_map"
     ),
+    f"{ROOT}.packaging_sys": _same(_OWN, "ContentType"),
     f"{ROOT}.parameters": _PARAMETERS,
     f"{ROOT}.plugins": {},
     f"{ROOT}.plugins.argo": {},

@@ -6,6 +6,7 @@ Nothing is refused while a class body runs: `flow.user_rules` tells what is wron
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from enum import IntFlag
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -21,6 +22,16 @@ T = TypeVar("T")
 
 USER_SKIP_STEP: Mapping[str, object] = {}
 """What a decorator gives to skip its step and go on as the source says; with entries, what ``self.next`` gets, too."""
+
+
+class ContentType(IntFlag):
+    """What a file from `add_to_package` is to the peer; every file lies here where its name says."""
+
+    USER_CONTENT = 1
+    CODE_CONTENT = 2
+    MODULE_CONTENT = 4
+    OTHER_CONTENT = 8
+    ALL_CONTENT = 15
 
 
 class Applied:

@@ -182,9 +182,9 @@ def test_files_folders_and_modules_are_added(outside: Path, tmp_path: Path) -> N
     write(outside, "helpers/__init__.py")
     write(outside, "folder/sub/data.txt", "deep")
     here = "Path(__file__).parent"
-    body = (
-        f"import helpers; return [({here} / 'lock.toml', 'uv.lock', 1), (str({here} / 'folder'), 'assets/x'), helpers]"
-    )
+    kind = "__import__('metaflow_hera.compat').flow.user_decorators.ContentType.OTHER_CONTENT"
+    wishes = f"({here} / 'lock.toml', 'uv.lock', {kind}), (str({here} / 'folder'), 'assets/x'), helpers"
+    body = f"import helpers; return [{wishes}]"
 
     packed = package(packing(outside, tmp_path, body))
     assert packed.files == ("assets/x/sub/data.txt", "helpers/__init__.py", "packed_flow.py", "packs.py", "uv.lock")
