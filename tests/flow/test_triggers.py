@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metaflow_hera import (
     Flow,
@@ -15,9 +17,11 @@ from metaflow_hera import (
     Run,
     current,
     deploy,
+    exit_hook,
     namespaced_event_name,
     project,
     run,
+    secrets,
     step,
     trigger,
     trigger_on_finish,
@@ -350,3 +354,37 @@ def test_only_runs_that_succeeded_trigger_others() -> None:
     assert lines[1].startswith("--trigger Base/1: there is no such run in ")
     assert lines[2].startswith("--trigger Base: there is no such run in ")
     assert Flow("Failing").latest_run == failed
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["p.b.F", "F", "a-b"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "parameters", "project", "project_branch", "reset_at", "cron", "type", "id", "options"]
+            )
+            | st.integers(),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(anything, anything, anything)
+def test_whatever_is_written_is_read_or_told(first: Any, second: Any, options: Any) -> None:
+    written = (
+        trigger(event=first, events=second, options=options),
+        trigger_on_finish(flow=first, flows=second, options=options),
+        exit_hook(on_success=first, on_error=second, options=options),
+        secrets(sources=first, role=second, allow_override=options),
+        project(name=first, branch=second, production=options),
+    )
+    for decorator in written:
+        wrong = [*decorator.problems()]
+        assert all(isinstance(text, str) for text in wrong)
+        if not wrong:
+            assert all(isinstance(text, str) for text in decorator.problems_in(Base))
