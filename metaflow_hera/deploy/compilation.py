@@ -18,6 +18,7 @@ from metaflow_hera.naming import Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan, Schedule
+from metaflow_hera.records import tags
 from metaflow_hera.runtime.bootstrap import COMMAND
 from metaflow_hera.settings import Settings, variable
 from metaflow_hera.store import Store, open_store
@@ -48,6 +49,7 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     """Evaluate deploy-time functions, package the code and compile; nothing is written."""
     name = name_in_argo(flow.name, flow.graph.decorators, choices.name, settings.user)
     check_promises(flow, settings)
+    tags.check(choices.tags)
     store = open_store(settings.datastore, settings)
     package = package_flow(flow, settings)
     defaults = default_arguments(flow, settings)

@@ -120,7 +120,11 @@ def prepare_run(
 def local_options(
     flow: CheckedFlow, choices: LocalChoices, settings: Settings, store: Store, run: str
 ) -> CompileOptions:
-    """How a run of this machine is compiled."""
+    """How a run of this machine is compiled; `TaggingError` for tags that cannot be."""
+    if choices.tags:
+        from metaflow_hera.records.tags import check  # few runs begin with tags
+
+        check(choices.tags)
     return CompileOptions(
         name="",
         file=flow.file_name,

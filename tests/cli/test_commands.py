@@ -16,8 +16,8 @@ from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.settings import Settings
 
 COMMANDS = (
-    *("run", "check", "show", "compile", "deploy", "trigger", "list"),
-    *("delete", "runs", "status", "logs", "terminate", "engine", "config"),
+    *("run", "resume", "spin", "check", "show", "compile", "deploy", "trigger", "list"),
+    *("delete", "runs", "status", "logs", "dump", "tag", "package", "terminate", "engine", "config"),
 )
 
 

@@ -227,6 +227,14 @@ def test_tags_that_cannot_be_are_refused_and_nothing_changes(peer: Peer, run: st
     assert Run(f"Looked/{run}").user_tags == frozenset()
 
 
+@pytest.mark.parametrize("command", ["run", "deploy", "resume"])
+def test_tags_that_cannot_be_are_refused_before_anything_begins(flow: Path, run: str, command: str) -> None:
+    done = ours(command, flow, "--tag", "")
+    assert done.exit_code == 2
+    assert "a tag must not be empty" in done.stderr
+    assert len(json.loads(ours("runs", "Looked", "--json").stdout)) == 1
+
+
 def test_a_run_to_tag_must_be_named_and_be_seen(peer: Peer, run: str) -> None:
     assert f"with --run-id; the latest of Looked is {run}" in peer("tag", "add", "x").stderr
     assert "there is no Run('Looked/17')" in peer("tag", "add", "x", "--run-id", "17").stderr

@@ -175,6 +175,42 @@ def test_a_step_that_fans_out_over_something_else_runs_again(write: Write, faile
     assert len(ran(resume(write(others)))) == len(("start", "work/0", "work/1", "work/2", "join", "end"))
 
 
+CONFIGURED = """
+model = Config("model", default_value={"layers": 2})
+text = IncludeFile("text", default="first.txt")
+
+@retry(times=model.layers, minutes_between_retries=0)
+@step
+def start(self):
+    self.next(self.middle)
+
+@step
+def middle(self):
+    if os.environ.get("FAIL") and current.origin_run_id is None:
+        raise ValueError("told to")
+    self.seen = (self.model.layers, self.text)
+    self.next(self.end)
+
+@step
+def end(self):
+    pass
+"""
+
+
+def test_configs_and_files_are_those_of_the_origin(write: Write, failed: Callable[..., Run]) -> None:
+    Path("first.txt").write_text("before")
+    failed(CONFIGURED, "middle")
+    Path("first.txt").write_text("after")
+    Path("second.txt").write_text("new")
+    changed = CONFIGURED.replace('"layers": 2', '"layers": 3')
+    more = 'another = IncludeFile("another", default="second.txt")\nother = Config("other", default_value={"x": 1})\n'
+    resumed = resume(write(more + changed))
+    assert resumed.data.seen == (2, "before")
+    assert (resumed.data.text, resumed.data.another) == ("before", "new")
+    assert (resumed.data.model, resumed.data.other) == ({"layers": 2}, {"x": 1})
+    assert resume(write(more + changed), "middle").data.seen == (2, "before")
+
+
 LOOP = """
 @step
 def start(self):
