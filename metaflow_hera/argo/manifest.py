@@ -17,6 +17,7 @@ from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Schedule
 
 _OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 """Metadata that Kubernetes writes into what it keeps."""
+_OF_ARGO = "workflows.argoproj.io/"
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
 """The annotation in which `kubectl apply` keeps what it was given."""
 
@@ -51,7 +52,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         with fields.inner("metadata") as metadata:
             metadata.ignore(*_OF_THE_SERVER)
             name, namespace = metadata.text("name"), metadata.text("namespace", "")
-            labels, annotations = metadata.texts("labels"), metadata.texts("annotations")
+            labels, annotations = _own_labels(metadata), metadata.texts("annotations")
             annotations.pop(_OF_KUBECTL, None)
             schedule = _schedule(annotations.pop(Annotations.SCHEDULE, None), metadata.where)
         with fields.inner("spec") as spec:
@@ -72,6 +73,11 @@ def _plan(document: Mapping[str, Any]) -> Plan:
             )
     _check_references(plan)
     return plan
+
+
+def _own_labels(metadata: Fields) -> dict[str, str]:
+    """Without those with which Argo's server says who made an object."""
+    return {name: value for name, value in metadata.texts("labels").items() if not name.startswith(_OF_ARGO)}
 
 
 def _workflow_metadata(spec: Fields) -> tuple[dict[str, str], str]:
@@ -113,7 +119,8 @@ def _check_schedule(document: Mapping[str, Any], plan: Plan) -> None:
             metadata.ignore(*_OF_THE_SERVER)
             metadata.expect("name", plan.name)
             metadata.expect("namespace", plan.namespace or None)
-            metadata.expect("labels", dict(plan.labels) or None)
+            if _own_labels(metadata) != plan.labels:
+                raise ManifestError(f"{metadata.where}: its labels are not those of WorkflowTemplate {plan.name!r}")
             with metadata.inner("annotations") as annotations:
                 annotations.ignore(_OF_KUBECTL)
         with fields.inner("spec") as spec:

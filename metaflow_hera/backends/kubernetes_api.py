@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 
@@ -14,11 +15,11 @@ from lightkube.generic_resource import GenericNamespacedResource, create_namespa
 from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 
 from metaflow_hera.argo import fixed
-from metaflow_hera.backends.kubernetes_errors import is_missing, told
+from metaflow_hera.backends.api import ConflictingWriteError, Document
+from metaflow_hera.backends.api_errors import refused, unreachable
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
-Document = dict[str, Any]
 T = TypeVar("T")
 
 FIELD_MANAGER: Final = "metaflow-hera"
@@ -71,15 +72,18 @@ class KubernetesApi:
         found = self._client.list(_resource(kind), labels=dict(labels), chunk_size=200)
         return map(_plain, self._each(f"list {kind}s", found))
 
-    def create(self, document: Mapping[str, Any], *, dry_run: bool = False) -> Document:
-        """`ConflictingWriteError` if there is one of its name."""
-        what = f"create {_called(document)}"
-        return self._said(what, lambda: _plain(self._client.create(_typed(document), dry_run=dry_run)))
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Let the server validate it, and see whether it may be written; of a name that is taken nothing is said."""
+        with suppress(ConflictingWriteError):
+            self._said(f"create {_called(document)}", lambda: self._client.create(_typed(document), dry_run=True))
 
-    def replace(self, document: Mapping[str, Any], *, dry_run: bool = False) -> Document:
+    def create(self, document: Mapping[str, Any]) -> Document:
+        """`ConflictingWriteError` if there is one of its name."""
+        return self._said(f"create {_called(document)}", lambda: _plain(self._client.create(_typed(document))))
+
+    def replace(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
-        what = f"update {_called(document)}"
-        return self._said(what, lambda: _plain(self._client.replace(_typed(document), dry_run=dry_run)))
+        return self._said(f"update {_called(document)}", lambda: _plain(self._client.replace(_typed(document))))
 
     def delete(self, kind: str, name: str) -> bool:
         """Whether there was such an object."""
@@ -90,20 +94,21 @@ class KubernetesApi:
 
         return self._unless_missing(f"delete {kind} {name!r}", deleted) or False
 
-    def patch(self, kind: str, name: str, change: Document) -> Document | None:
-        """A merge patch; None if there is no such object."""
+    def terminate(self, workflow: str) -> Document | None:
+        """End a Workflow now, without its exit handler; None if there is none of that name."""
 
         def patched() -> Document:
-            return _plain(self._client.patch(_resource(kind), name, change, patch_type=PatchType.MERGE))
+            change = {"spec": {"shutdown": "Terminate"}}
+            return _plain(self._client.patch(_resource("Workflow"), workflow, change, patch_type=PatchType.MERGE))
 
-        return self._unless_missing(f"patch {kind} {name!r}", patched)
+        return self._unless_missing(f"terminate Workflow {workflow!r}", patched)
 
-    def watch(self, kind: str, name: str) -> Iterator[Document]:
-        """The object now and whenever it changed, until it is gone; a connection that breaks is made anew."""
+    def watch(self, workflow: str) -> Iterator[Document]:
+        """A Workflow now and whenever it changed, until it is gone; a connection that breaks is made anew."""
         events = self._client.watch(
-            _resource(kind), fields={"metadata.name": name}, server_timeout=WATCH_SECONDS, on_error=_again
+            _resource("Workflow"), fields={"metadata.name": workflow}, server_timeout=WATCH_SECONDS, on_error=_again
         )
-        for event, found in self._each(f"watch {kind} {name!r}", events):
+        for event, found in self._each(f"watch Workflow {workflow!r}", events):
             if event == "DELETED":
                 return
             yield _plain(found)
@@ -112,21 +117,26 @@ class KubernetesApi:
         try:
             return call()
         except (ApiError, httpx2.HTTPError) as error:
-            raise told(error, what, self.place) from error
+            raise self._told(error, what) from error
 
     def _unless_missing(self, what: str, call: Callable[[], T]) -> T | None:
         try:
             return call()
         except (ApiError, httpx2.HTTPError) as error:
-            if is_missing(error):
+            if _is_missing(error):
                 return None
-            raise told(error, what, self.place) from error
+            raise self._told(error, what) from error
 
     def _each(self, what: str, found: Iterable[T]) -> Iterator[T]:
         try:
             yield from found
         except (ApiError, httpx2.HTTPError) as error:
-            raise told(error, what, self.place) from error
+            raise self._told(error, what) from error
+
+    def _told(self, error: ApiError | httpx2.HTTPError, what: str) -> BackendError:
+        if isinstance(error, ApiError):
+            return refused(what, self.place, error.status.code or 0, _message(error))
+        return unreachable(what, self.place, str(error) or type(error).__name__)
 
 
 @cache
@@ -146,6 +156,21 @@ def _plain(found: Any) -> Document:
 def _called(document: Mapping[str, Any]) -> str:
     metadata = document["metadata"]
     return f"{document['kind']} {metadata.get('name') or metadata.get('generateName')!r}"
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether it says that there is no such object, where its kind and its namespace are known."""
+    if not isinstance(error, ApiError) or error.status.code != 404:
+        return False
+    details = error.status.details
+    return details is not None and bool(details.name) and details.kind != "namespaces"
+
+
+def _message(error: ApiError) -> str:
+    """All causes, where the server lists them."""
+    details = error.status.details
+    causes = [f"{cause.field}: {cause.message}" for cause in (details.causes or ()) if cause.message] if details else []
+    return "; ".join(causes) or str(error.status.message or error)
 
 
 def _again(error: Exception, count: int) -> OnErrorResult:

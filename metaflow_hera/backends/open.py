@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metaflow_hera.backends import Backend
+from metaflow_hera.backends.cluster import ClusterBackend
 from metaflow_hera.backends.embedded import EmbeddedBackend
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
@@ -13,19 +14,18 @@ def open_backend(settings: Settings) -> Backend:
         return EmbeddedBackend(settings)
     if settings.backend == "kubernetes":
         return _kubernetes(settings)
-    raise BackendError(
-        f"this version cannot talk to the backend {settings.backend!r}: write the manifest with `mfhera compile` "
-        "and apply it with kubectl, or use the backend 'embedded'"
-    )
+    from metaflow_hera.backends.argo_server_api import ArgoServerApi  # Hera's service, which takes a second
+
+    return ClusterBackend("argo", ArgoServerApi(settings), settings)
 
 
 def _kubernetes(settings: Settings) -> Backend:
     try:
-        from metaflow_hera.backends.kubernetes import KubernetesBackend  # needs an extra, and half a second
+        from metaflow_hera.backends.kubernetes_api import KubernetesApi  # needs an extra, and a quarter of a second
     except ModuleNotFoundError as error:
         if error.name not in ("lightkube", "httpx2"):
             raise
         raise BackendError(
             "the backend 'kubernetes' needs the extra of that name: pip install 'metaflow-hera[kubernetes]'"
         ) from error
-    return KubernetesBackend(settings)
+    return ClusterBackend("kubernetes", KubernetesApi(settings), settings)

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from metaflow_hera.argo.manifest import from_manifests, manifests
-from metaflow_hera.backends.kubernetes_api import KubernetesApi
-from metaflow_hera.backends.kubernetes_errors import ConflictingWriteError
+from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.errors import BackendError
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Plan
-
-Document = dict[str, Any]
 
 TRIES: Final = 20
 """How often others may come in between."""
@@ -28,13 +25,14 @@ TRIES: Final = 20
 class Publisher:
     """Writes deployments to one cluster."""
 
-    api: KubernetesApi
+    api: ArgoApi
 
     def publish(self, plan: Plan) -> None:
         """Create or replace, whole or not at all: if an object is refused, the version before is put back."""
         template, *crons = manifests(plan)
         for document in (template, *crons):
-            self._put(document, dry_run=True)
+            self._refuse_foreign(document["kind"], plan.name)
+            self.api.check(self._placed(document))
         before = self.api.get("WorkflowTemplate", plan.name)
         written = self._put(template)
         try:
@@ -64,25 +62,30 @@ class Publisher:
         elif (found := self.api.get("CronWorkflow", name)) is not None and _is_ours(found):
             self.api.delete("CronWorkflow", name)
 
-    def _put(self, document: Mapping[str, Any], *, dry_run: bool = False) -> Document:
+    def _put(self, document: Mapping[str, Any]) -> Document:
         """Create an object, or replace the one of ours that is there."""
         kind, name = document["kind"], document["metadata"]["name"]
-        document = {**document, "metadata": {**document["metadata"], "namespace": self.api.namespace}}
         for _ in range(TRIES):
-            found = self.api.get(kind, name)
-            if found is not None and not _is_ours(found):
-                raise BackendError(
-                    f"there is a {kind} {name!r} in {self.api.place} that is none of ours; choose another name with "
-                    "--name"
-                )
+            found = self._refuse_foreign(kind, name)
             try:
                 if found is None:
-                    return self.api.create(document, dry_run=dry_run)
-                version = {"resourceVersion": found["metadata"]["resourceVersion"]}
-                return self.api.replace({**document, "metadata": {**document["metadata"], **version}}, dry_run=dry_run)
+                    return self.api.create(self._placed(document))
+                return self.api.replace(self._placed(document, resourceVersion=found["metadata"]["resourceVersion"]))
             except ConflictingWriteError:
                 continue
         raise BackendError(f"the {kind} {name!r} was changed by others {TRIES} times in a row; deploy it again")
+
+    def _refuse_foreign(self, kind: str, name: str) -> Document | None:
+        """The object of ours that is there; `BackendError` if there is one of somebody else."""
+        found = self.api.get(kind, name)
+        if found is not None and not _is_ours(found):
+            raise BackendError(
+                f"there is a {kind} {name!r} in {self.api.place} that is none of ours; choose another name with --name"
+            )
+        return found
+
+    def _placed(self, document: Mapping[str, Any], **metadata: str) -> Document:
+        return {**document, "metadata": {**document["metadata"], "namespace": self.api.namespace, **metadata}}
 
     def _put_back(self, written: Document, before: Document | None, error: BackendError) -> None:
         """Undo the template that was written, unless somebody has replaced it since; always raises."""

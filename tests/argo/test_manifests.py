@@ -145,6 +145,7 @@ def test_what_kubernetes_and_argo_add_is_not_in_the_way() -> None:
     for document in documents:
         document["metadata"] |= {"uid": "x", "resourceVersion": "1", "generation": 1, "creationTimestamp": "2026-01-01"}
         document["metadata"].setdefault("annotations", {})["kubectl.kubernetes.io/last-applied-configuration"] = "{}"
+        document["metadata"].setdefault("labels", {})["workflows.argoproj.io/creator"] = "admin"
     documents[1]["status"] = {"active": []}
     for template in documents[0]["spec"]["templates"]:
         for empty in ("inputs", "outputs", "metadata"):

@@ -13,14 +13,15 @@ from board import Board, opened_board
 
 from metaflow_hera.backends import Backend
 from metaflow_hera.backends.embedded import EmbeddedBackend, stop_engine
-from metaflow_hera.backends.kubernetes import KubernetesBackend
 from metaflow_hera.backends.kubernetes_api import KubernetesApi
+from metaflow_hera.backends.open import open_backend
 from metaflow_hera.engine.pods import kill_orphans
 from metaflow_hera.errors import EngineError
 from metaflow_hera.naming import Annotations
 from metaflow_hera.settings import Settings
 
 CLUSTER = os.environ.get("MFHERA_TEST_KUBECONFIG", "")
+ARGO_SERVER = os.environ.get("MFHERA_TEST_ARGO_SERVER", "")
 
 
 @pytest.fixture
@@ -40,22 +41,27 @@ def board() -> Iterator[Board]:
 
 
 @pytest.fixture
-def kubernetes(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesBackend]:
-    """The cluster of ``MFHERA_TEST_KUBECONFIG``; what a test deploys there is removed with all of its runs."""
+def cluster_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Of the cluster of ``MFHERA_TEST_KUBECONFIG``; what a test deploys there is removed with all of its runs."""
     if not CLUSTER:
         pytest.skip("MFHERA_TEST_KUBECONFIG names no kubeconfig of a cluster with Argo")
     monkeypatch.setenv("KUBECONFIG", CLUSTER)
     settings = Settings.load({"backend": "kubernetes"})
-    backend = KubernetesBackend(settings)
-    yield backend
     api = KubernetesApi(settings)
+    yield settings
     for kind in ("WorkflowTemplate", "CronWorkflow", "Workflow"):
         for document in api.list(kind, {Annotations.FLOW: FLOW}):
             api.delete(kind, document["metadata"]["name"])
 
 
-@pytest.fixture(params=["embedded", "kubernetes"])
+@pytest.fixture(params=["embedded", "kubernetes", "argo"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    if request.param == "kubernetes":
-        return request.getfixturevalue("kubernetes")
-    return EmbeddedBackend(request.getfixturevalue("embedded_settings"))
+    if request.param == "embedded":
+        return EmbeddedBackend(request.getfixturevalue("embedded_settings"))
+    settings = request.getfixturevalue("cluster_settings")
+    if request.param == "argo":
+        if not ARGO_SERVER:
+            pytest.skip("MFHERA_TEST_ARGO_SERVER names no Argo Server")
+        namespace = KubernetesApi(settings).namespace
+        settings = Settings.load({"backend": "argo", "argo_server": ARGO_SERVER, "namespace": namespace})
+    return open_backend(settings)

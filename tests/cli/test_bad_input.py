@@ -235,10 +235,10 @@ def test_logs_of_what_is_not_there_name_what_is() -> None:
         refused(mfhera("logs", f"{run}/work/1", "--attempt", "7", *words), 1, "no attempt 7", "attempts are 0")
 
 
-def test_a_backend_that_is_not_built_in_says_what_to_do() -> None:
-    file = write_flow("Linear", LINEAR)
-    refused(mfhera("deploy", file, "--backend", "kubernetes"), 1, "mfhera compile")
-    refused(mfhera("list", "--backend", "argo"), 1, "argo")
+def test_a_backend_that_is_not_configured_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "none")
+    refused(mfhera("list", "--backend", "kubernetes"), 1, "set KUBECONFIG")
+    refused(mfhera("list", "--backend", "argo"), 1, "MFHERA_ARGO_SERVER")
 
 
 def test_a_wrong_setting_is_refused_with_its_place() -> None:

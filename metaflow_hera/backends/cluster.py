@@ -1,4 +1,4 @@
-"""Deployed flows on a cluster, by the Kubernetes API alone: Argo's controller runs what is written there."""
+"""Deployed flows on a cluster, by whichever API is in front of it: Argo's controller runs what is written there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from metaflow_hera.backends import Deployment, RunStatus
+from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.argo_objects import (
     ENDED,
     deployment_of,
@@ -15,7 +16,6 @@ from metaflow_hera.backends.argo_objects import (
     run_status,
     workflow_from,
 )
-from metaflow_hera.backends.kubernetes_api import KubernetesApi
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
@@ -27,14 +27,13 @@ from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
 
 
-class KubernetesBackend:
-    """A `backends.Backend` over an API server with Argo's definitions."""
+class ClusterBackend:
+    """A `backends.Backend` over Argo's objects in one namespace."""
 
-    name = "kubernetes"
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, name: str, api: ArgoApi, settings: Settings) -> None:
+        self.name = name
+        self._api = api
         self._settings = settings
-        self._api = KubernetesApi(settings)
 
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)
@@ -67,7 +66,7 @@ class KubernetesBackend:
         before = run_status(self._workflow(run))
         yield before
         while not before.phase.is_final:
-            for workflow in self._api.watch("Workflow", _workflow_name(run)):
+            for workflow in self._api.watch(_workflow_name(run)):
                 status = run_status(workflow)
                 if status != before:
                     yield status
@@ -81,7 +80,7 @@ class KubernetesBackend:
         before = run_status(self._workflow(run), with_nodes=False)
         if before.phase.is_final:
             return
-        stopped = self._api.patch("Workflow", _workflow_name(run), {"spec": {"shutdown": "Terminate"}})
+        stopped = self._api.terminate(_workflow_name(run))
         if stopped is None:
             raise self._unknown(run)
         # Argo runs no exit handler then, so nobody else would write it.
