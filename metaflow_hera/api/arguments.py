@@ -5,6 +5,7 @@ The names are those of the options, ``-`` as ``_``, and the peer's where those d
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ PEER_NAMES: Mapping[str, str] = {
     "step_to_rerun": "step",
 }
 """What the peer calls an argument whose option has another name."""
+
+_IN_JSON = frozenset({"config_value"})
+"""Options whose values Python may give as they are meant."""
 
 # The run's id is told by a file of ours; help is for people.
 _NOT_FOR_PYTHON = frozenset({"help", "run_id_file"})
@@ -128,7 +132,17 @@ def _group(param: click.Parameter, value: object) -> list[str]:
         return [_text(param.type, value)]
     if not (isinstance(value, list | tuple) and len(value) == param.nargs):
         raise TypeError(f"takes {param.nargs} values together, not {_short(value)}")
-    return [_text(param.type, item) for item in value]
+    return [_text(param.type, _as_json(item) if param.name in _IN_JSON else item) for item in value]
+
+
+def _as_json(value: object) -> object:
+    """A text as it is, anything else as JSON says it, if that can."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"takes what JSON can say, not {_short(value)}: {error}") from error
 
 
 def _text(kind: click.ParamType[object], value: object) -> str:

@@ -58,6 +58,37 @@ def test_options_before_the_command_hold_for_every_run(flow: Path, tmp_path: Pat
     assert "retry" in str(run._run.graph)
 
 
+CONFIGURED = """
+from metaflow import Config, FlowSpec, IncludeFile, Parameter, step
+
+class ConfiguredFlow(FlowSpec):
+    settings = Config("settings", default_value={"a": 1})
+    text = IncludeFile("text", required=True)
+    words = Parameter("words", separator=",", default=settings.words)
+
+    @step
+    def start(self):
+        self.seen = (self.settings.a, self.text, self.words)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+def test_configs_files_and_lists_are_given_as_what_they_are(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path, CONFIGURED)
+    (tmp_path / "text.txt").write_text("of a file")
+    config = ("settings", {"a": 5, "words": "x,y"})
+    run = quiet(flow, config_value=[config]).run(text=str(tmp_path / "text.txt")).run
+    assert run.data.seen == (5, "of a file", ["x", "y"])
+    with pytest.raises(TypeError, match="'config_value' takes what JSON can say"):
+        quiet(flow, config_value=[("settings", {1, 2})]).run()
+    with pytest.raises(ValueError, match="'text' must be given"):
+        quiet(flow, config_value=[config]).run()
+
+
 def test_a_run_that_fails_raises_with_its_output(flow: Path) -> None:
     with pytest.raises(ProcessError, match="ValueError: negative: -3") as raised:
         quiet(flow).run(numbers=[1, 2], **{"scale-by": -0.6})
