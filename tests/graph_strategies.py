@@ -202,7 +202,9 @@ def graphs(draw: st.DrawFn, *, max_leaves: int = 8, decorated: bool = True, plai
     """A graph that passes the check: splits, foreaches, switches in each other to any depth, odd names, decorators."""
     block = draw(blocks(max_leaves, plain=plain))
     size = _size(block)
-    layout = _Layout(draw(st.lists(step_names, min_size=size, max_size=size, unique=True)))
+    drawn = draw(st.lists(step_names, max_size=6, unique=True))
+    further = (name for number in range(size) if (name := f"step_{number}") not in drawn)
+    layout = _Layout([*further, *drawn])
     first = layout.lay(block, "end")
     steps = layout.steps
     if first not in steps[first].targets and draw(st.booleans()):

@@ -17,6 +17,7 @@ from metaflow_hera.graph.model import Foreach, Graph, from_json, to_json
 from metaflow_hera.graph.parse import parse
 from metaflow_hera.naming import iteration_of
 
+unhurried = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 
 
@@ -39,11 +40,13 @@ def test_a_flow_is_parsed_to_the_graph_that_it_was_written_from(tmp_path: Path, 
     assert problems(found) == ()
 
 
+@unhurried
 @given(graphs())
 def test_a_graph_survives_json(graph: Graph) -> None:
     assert from_json(json.loads(json.dumps(to_json(graph)))) == graph
 
 
+@unhurried
 @given(graphs(decorated=False))
 def test_a_step_comes_after_all_that_lead_to_it_and_every_split_has_its_join(graph: Graph) -> None:
     place = {name: number for number, name in enumerate(graph.order)}
