@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from metaflow_hera.deploy import DeployedFlow, deploy, run, to_workflow_template
     from metaflow_hera.deploy.displays import draw
     from metaflow_hera.deploy.resume import resume
+    from metaflow_hera.deploy.spin import spin
     from metaflow_hera.flow.cards import card
     from metaflow_hera.flow.configs import Config
     from metaflow_hera.flow.current import current
@@ -104,6 +105,7 @@ _HOMES = {
     "deploy": ("DeployedFlow", "deploy", "run", "to_workflow_template"),
     "deploy.displays": ("draw",),
     "deploy.resume": ("resume",),
+    "deploy.spin": ("spin",),
     "config_parsers": (
         "conda_environment_yml_parser",
         "pyproject_toml_parser",
@@ -138,8 +140,6 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "S3",
-    "USER_SKIP_STEP",
     "Config",
     "DataArtifact",
     "DeployedFlow",
@@ -157,9 +157,11 @@ __all__ = [
     "Parameter",
     "Run",
     "Runner",
+    "S3",
     "Step",
     "StepMutator",
     "Task",
+    "USER_SKIP_STEP",
     "UserStepDecorator",
     "__version__",
     "batch",
@@ -200,6 +202,7 @@ __all__ = [
     "run",
     "schedule",
     "secrets",
+    "spin",
     "step",
     "timeout",
     "to_workflow_template",
