@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import atexit
-import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from local_flows import RUN, Local, write_flow
+from processes import children, descriptors, is_alive
 
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.records import logs, runs, tasks
@@ -190,20 +189,6 @@ def test_a_task_that_exits_by_itself_is_failed(tmp_path: Path) -> None:
     assert "exit code 0 before the step was over" in end.message
 
 
-def children() -> set[int]:
-    """Of this process, zombies included; other fixtures may have theirs."""
-    found = set()
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if int(file.read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                found.add(int(file.parent.name))
-    return found
-
-
-def descriptors() -> list[str]:
-    return sorted(entry.name for entry in Path("/proc/self/fd").iterdir())
-
-
 def test_nothing_is_left_of_a_run_in_this_process(tmp_path: Path) -> None:
     run = local(tmp_path, FANNING)
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -255,13 +240,6 @@ def start_program(tmp_path: Path, ignore: str = "pass") -> tuple[subprocess.Pope
         assert word == "sleeping"
         pids.append(int(pid))
     return program, pids
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
