@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,9 @@ from metaflow_hera.flow.parameters import JSONType, Parameter, config_attributes
 
 if TYPE_CHECKING:
     from metaflow_hera.flow.configs import ConfigSpec
+
+_SHOWN = 60
+"""Characters of a config's default."""
 
 _METAVARS = {str: "TEXT", int: "INTEGER", float: "FLOAT", bool: "BOOLEAN", JSONType: "JSON"}
 
@@ -90,7 +92,8 @@ def _default_of_config(spec: ConfigSpec) -> str:
         return f"the file {spec.default}"
     value = spec.default_value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-    return shorten(text, 60, placeholder="…")
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def required_words(parameters: Sequence[Parameter]) -> str:
