@@ -140,6 +140,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "S3",
+    "USER_SKIP_STEP",
     "Config",
     "DataArtifact",
     "DeployedFlow",
@@ -157,11 +159,9 @@ __all__ = [
     "Parameter",
     "Run",
     "Runner",
-    "S3",
     "Step",
     "StepMutator",
     "Task",
-    "USER_SKIP_STEP",
     "UserStepDecorator",
     "__version__",
     "batch",
