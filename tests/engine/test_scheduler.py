@@ -10,8 +10,8 @@ from engine_plans import FAILED, SUCCEEDED, Drive, after, chain, container, fan_
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
-from metaflow_hera.plan.records import Container, Dag, Plan, Retry, Task
-from metaflow_hera.plan.text import AllOf, AnyOf, Input, Item, OutputIs, Retries, Succeeded, TaskOutput, text
+from metaflow_hera.plan.records import Container, Dag, Plan, Retry, Steps, Task
+from metaflow_hera.plan.text import AllOf, AnyOf, Input, Item, Never, OutputIs, Retries, Succeeded, TaskOutput, text
 
 
 def failing(*names: str) -> object:
@@ -85,6 +85,28 @@ def test_a_switch_skips_the_head_of_the_other_branch_and_omits_the_rest_of_it(
     drive = switch(chosen)
     assert {node: phase for node, phase in drive.phases.items() if phase in ("Skipped", "Omitted")} == skipped
     assert drive.phases["wf.join"] is Phase.SUCCEEDED
+    assert drive.scheduler.phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize(("chosen", "done"), [("join", Phase.SUCCEEDED), ("a", Phase.SKIPPED)])
+def test_a_way_past_the_branches_of_a_switch_succeeds_at_once_if_it_is_chosen(chosen: str, done: Phase) -> None:
+    tasks = (
+        Task(name="s", template="s"),
+        Task(name="s-to-join", template="shortcut", depends=after("s"), when=OutputIs("s", "next", "join")),
+        Task(name="a", template="x", depends=after("s"), when=OutputIs("s", "next", "a")),
+        Task(name="join", template="x", depends=AnyOf((Succeeded("s-to-join"), Succeeded("a")))),
+    )
+    outcome = PodOutcome(phase=Phase.SUCCEEDED, outputs={"next": chosen})
+    made = plan(
+        Dag(name="main", tasks=tasks),
+        container("s", outputs=(("next", "out/next"),)),
+        container("x"),
+        Steps(name="shortcut", task=Task(name="nothing", template="x", when=Never())),
+    )
+    drive = Drive(made, lambda pod: outcome if pod.name == "wf.s" else SUCCEEDED).run()
+
+    assert drive.phases["wf.s-to-join"] is done
+    assert drive.started == ["wf.s", *(["wf.a"] if chosen == "a" else []), "wf.join"]
     assert drive.scheduler.phase is Phase.SUCCEEDED
 
 

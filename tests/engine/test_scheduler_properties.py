@@ -8,12 +8,18 @@ import tracemalloc
 from collections import Counter
 
 from engine_plans import FAILED, SUCCEEDED, Drive, fan_out, outcomes, plans
-from hypothesis import given, settings
+from flow_meaning import Decisions, Run, meaning
+from graph_strategies import graphs
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metaflow_hera.command import TaskCommand
 from metaflow_hera.engine.journal import Terminated, replay
 from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.graph.model import Graph, Switch
+from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Dag, Plan, Retry
 
 SEEDS = st.integers(0, 2**32)
@@ -123,6 +129,35 @@ def test_a_replay_of_what_happened_gives_the_same_run(plan: Plan, seed: int, dat
         again.step()
     assert again.phases == original.phases
     assert again.scheduler.phase == original.scheduler.phase
+
+
+@settings(parent=unhurried, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(graphs(max_leaves=6, decorated=False), SEEDS)
+def test_the_plan_of_a_flow_runs_the_tasks_that_the_flow_means(graph: Graph, seed: int) -> None:
+    def chance(run: Run) -> random.Random:
+        return random.Random(f"{seed} {run}")
+
+    decisions = Decisions(
+        width=lambda run: chance(run).randint(1, 3),
+        choice=lambda run: chance(run).choice([target for target in graph[run[0]].targets if target != run[0]]),
+    )
+    started: list[Run] = []
+
+    def outcome(pod: Pod) -> PodOutcome:
+        command = TaskCommand.parse(pod.args)
+        run = (command.step, command.path)
+        started.append(run)
+        following = decisions.choice(run) if isinstance(graph[run[0]].transition, Switch) else ""
+        return PodOutcome(phase=Phase.SUCCEEDED, outputs={"splits": str(decisions.width(run)), "next": following})
+
+    options = CompileOptions(name="f", file="f.py", store="/nowhere", image="x", command=("x",))
+    ended = Drive(compile_plan(graph, options), outcome, random.Random(seed).choice).run()
+
+    meant = meaning(graph, decisions)
+    assert sorted(started) == sorted(meant)
+    place = {run: number for number, run in enumerate(started)}
+    assert all(place[parent] < place[run] for run, parents in meant.items() for parent in parents)
+    assert ended.scheduler.phase is Phase.SUCCEEDED
 
 
 def run_wide(count: int, retry: Retry | None = None) -> tuple[float, int]:

@@ -9,6 +9,11 @@ class Mixin:
     def described(self):
         return f"{self.size} {self.UNIT}, {self.COLOUR}"
 
+    @step
+    def extra(self):
+        self.from_mixin = self.described()
+        self.next(self.end)
+
 
 class Base(FlowSpec):
     size = Parameter("size", default=1)

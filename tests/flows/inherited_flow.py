@@ -1,4 +1,4 @@
-"""A flow of a base class in another module, with a mixin; it replaces a step, a parameter and a constant."""
+"""A flow of a base class in another module and a mixin with a step; it replaces a step, a parameter and a constant."""
 
 from inherited_base import Base, Mixin
 
@@ -14,11 +14,6 @@ class InheritedFlow(Mixin, Base):
         self.work_of_base()
         self.replaced = True
         self.next(self.extra)
-
-    @step
-    def extra(self):
-        self.from_mixin = self.described()
-        self.next(self.end)
 
 
 if __name__ == "__main__":
