@@ -186,6 +186,8 @@ def _loop(paper: _Paper, step: Step) -> Iterator[str]:
 
 def _edge_text(step: Step, target: str) -> str:
     match step.transition:
+        case Foreach(gang=True):
+            return "num_parallel"
         case Foreach(over=over):
             return f"for each of {over}"
         case Switch(cases):

@@ -27,6 +27,8 @@ def _branch(graph: Graph, step: Step) -> str:
 
 def _following(step: Step) -> str:
     match step.transition:
+        case Foreach(to, gang=True):
+            return f"→ {to} by num_parallel"
         case Foreach(to, over):
             return f"→ {to} for each of {over}"
         case Switch(cases, condition):
