@@ -35,7 +35,7 @@ def read_steps(functions: Mapping[str, FunctionType], text_of: TextOf) -> dict[s
         file = function.__code__.co_filename
         if file not in trees:
             trees[file] = _tree(text_of(file, function))
-        found[name] = _read(name, function, trees[file])
+        found[name] = _read(name, function, trees[file], is_alone=len(functions) == 1)
     return found
 
 
@@ -60,15 +60,18 @@ def _tree(text: str) -> ast.Module | None:
         return None
 
 
-def _read(name: str, function: FunctionType, tree: ast.Module | None) -> StepSyntax:
+def _read(name: str, function: FunctionType, tree: ast.Module | None, *, is_alone: bool) -> StepSyntax:
     code = function.__code__
     node = None if tree is None else _node(tree, code.co_name, code.co_firstlineno)
     problems = [*_form(name, function)]
-    if node is None:
+    transition: Transition
+    next_line: int | None
+    if node is None and is_alone:
+        transition, next_line = End(), None  # of a class in a shell; a step alone leads nowhere, whatever it says
+    elif node is None:
         found = "cannot be found" if tree is None else "is not there any more"
         problems.append(f"has source that {found} in {code.co_filename}; save the flow in a file, and load it again")
-        transition: Transition = Unclear("")
-        next_line = None
+        transition, next_line = Unclear(""), None
     else:
         transition, next_line = _leaving(node)
     return StepSyntax(

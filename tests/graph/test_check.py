@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -389,6 +390,16 @@ def test_start_and_end_can_have_other_names(tmp_path: Path) -> None:
 
 def test_a_flow_of_one_step_is_legal(tmp_path: Path) -> None:
     assert told(tmp_path, "class F(FlowSpec):\n    @step(start=True, end=True)\n    def only(self): pass\n") == []
+
+
+def test_a_flow_of_one_step_needs_no_source() -> None:
+    """As in a shell, which keeps none."""
+    made: dict[str, Any] = {}
+    text = "class F(FlowSpec):\n    @step(start=True, end=True)\n    def only(self): self.x = 1\n"
+    exec(HEAD + text, made)  # noqa: S102
+    made["F"].__module__ = "__main__"
+
+    assert problems(parse(made["F"])) == ()
 
 
 def test_ambiguous_or_missing_ends_are_told(tmp_path: Path) -> None:
