@@ -144,7 +144,7 @@ def test_a_flow_that_was_written_for_metaflow_runs_unchanged(name: str) -> None:
 
 
 @pytest.mark.parametrize("command", [by_command, by_itself])
-@pytest.mark.parametrize("name", ["config", "foreach", "inherited", "parameters", "switch"])
+@pytest.mark.parametrize("name", ["config", "inherited", "parameters"])
 def test_a_flow_runs_by_every_command(name: str, command: Callable[..., list[str]]) -> None:
     process(command(FLOWS / f"{name}.py", *CASES[name].words))
     assert_ended_well(CASES[name])
