@@ -396,7 +396,7 @@ def test_a_flow_of_one_step_needs_no_source() -> None:
     """As in a shell, which keeps none."""
     made: dict[str, Any] = {}
     text = "class F(FlowSpec):\n    @step(start=True, end=True)\n    def only(self): self.x = 1\n"
-    exec(HEAD + text, made)  # noqa: S102
+    exec(HEAD + text, made)
     made["F"].__module__ = "__main__"
 
     assert problems(parse(made["F"])) == ()
