@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from metaflow_hera.config_files import project_table, user_table
 from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import POD_DIR_VARIABLE
 
@@ -202,18 +203,12 @@ def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
 
 def _project_sources(start: Path) -> Iterator[Source]:
     """The table in the nearest pyproject.toml at or above a folder, if there is one."""
-    for folder in (start, *start.parents):
-        if (file := folder / "pyproject.toml").is_file():
-            tools = _toml(file).get("tool", {}) if b"mfhera" in _content(file) else {}
-            yield Source(str(file), _texts(tools.get("mfhera", {}), file))
-            break
+    return (Source(str(file), _texts(table, file)) for file, table in project_table(start))
 
 
 def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
-    yield from _project_sources(cwd)
-    own = user_config_file(environ)
-    if own is not None and own.is_file():
-        yield Source(str(own), _texts(_toml(own), own))
+    for file, table in (*project_table(cwd), *user_table(environ)):
+        yield Source(str(file), _texts(table, file))
 
 
 def peer_datastore(kind: str) -> str | None:
@@ -224,36 +219,6 @@ def peer_datastore(kind: str) -> str | None:
     if (kind == "s3") == settings.datastore.startswith("s3://"):
         return settings.datastore
     return None if kind == "s3" else str(Path(settings.data_dir) / "store")
-
-
-def user_config_file(environ: Mapping[str, str]) -> Path | None:
-    """Where a user's own settings lie, None for a user without a home."""
-    if chosen := environ.get("MFHERA_CONFIG_FILE"):
-        return Path(chosen)
-    if sys.platform != "linux":
-        from platformdirs import user_config_path  # its rules are short on Linux, where every container comes by
-
-        return user_config_path("mfhera") / "config.toml"
-    else:
-        home = f"{environ['HOME']}/.config" if environ.get("HOME") else ""
-        folder = environ.get("XDG_CONFIG_HOME") or home
-        return Path(folder, "mfhera", "config.toml") if folder else None
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    import tomllib  # only where there is a file to read
-
-    try:
-        return tomllib.loads(_content(file).decode())
-    except ValueError as error:
-        raise SettingsError(f"{file}: cannot be read as TOML: {error}") from error
 
 
 def _absolute(values: Mapping[str, str], folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 # A room may import rooms of earlier lines only, and its own modules.
 LAYERS = [
     {"errors"},
-    {"naming", "command"},
+    {"naming", "command", "config_files"},
     {"settings", "deployment_names", "config_parsers"},
     {"store", "vaults", "graph.model"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from metaflow_hera.config_files import user_config_file
 from metaflow_hera.errors import SettingsError
-from metaflow_hera.settings import Settings, Source, environment, user_config_file, variable
+from metaflow_hera.settings import Settings, Source, environment, variable
 
 PEER = {
     "METAFLOW_S3_ENDPOINT_URL": "s3_endpoint_url",

@@ -28,6 +28,7 @@ _SHIPPED = {
     "client",
     "command.py",
     "compat.py",
+    "config_files.py",
     "datatools",
     "drawing",
     "errors.py",
