@@ -153,6 +153,10 @@ class FlowSpec:
             raise AttributeError(f"self.{name} is a method of {cls.__name__}; give the artifact another name")
         object.__setattr__(self, name, value)
 
+    def _repr_svg_(self) -> str:
+        drawn: str = self._graph._repr_svg_()
+        return drawn
+
     def __repr__(self) -> str:
         state = self._mfhera_task
         if state is None:

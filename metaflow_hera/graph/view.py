@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from metaflow_hera.drawing import to_svg
 from metaflow_hera.graph.info import role
 from metaflow_hera.graph.model import DecoratorSpec, Foreach, Graph, Split, Step, Switch
 from metaflow_hera.graph.parse import parse
@@ -137,6 +138,9 @@ class GraphView:
     @property
     def sorted_nodes(self) -> list[str]:
         return list(self._graph.order)
+
+    def _repr_svg_(self) -> str:
+        return to_svg(self._graph)
 
 
 @lru_cache(maxsize=8)

@@ -90,3 +90,8 @@ def test_a_flow_shows_its_latest_runs(failed: Run) -> None:
     html = shown(Flow("ShownFlow"))
     assert html.index(later.id) < html.index(failed.id)
     assert "its latest 2 runs" in html
+
+
+def test_a_flow_that_does_not_run_shows_its_graph() -> None:
+    drawn = ShownFlow(use_cli=False)._repr_svg_()
+    assert set(colours(drawn)) == {"start", "work", "join", "end"}
