@@ -112,6 +112,7 @@ def _parameters(words: Words) -> Sequence[Parameter]:
 
 
 @click.command()
+@click.option("--warnings/--no-warnings", hidden=True, expose_value=False, help="Whatever is wrong is told.")
 @click.pass_context
 def check(ctx: click.Context) -> None:
     """Check the flow."""

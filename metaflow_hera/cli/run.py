@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,11 +125,20 @@ def _conclude(ready: LocalRun, end: LocalEnd, shown: Shown) -> None:
         click.get_current_context().exit(SIGNALLED + end.signal if end.signal else 1)
 
 
+PROGRESS_SECONDS = 5.0
+"""Between two lines about how far a run has come."""
+
+
 class Lines:
-    """A line for each that a task prints, and for each attempt that fails."""
+    """A line for each that a task prints, for each attempt that fails, and now and then one about the whole run."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, int] = {}
+        self._ended = 0
+        self._told = time.monotonic()
 
     def started(self, pod: Pod, command: TaskCommand) -> None:
-        pass
+        self._running[command.step] = self._running.get(command.step, 0) + 1
 
     def printed(self, command: TaskCommand, stream: str, line: str) -> None:
         tell_timed(f"{_place(command)} {line}")
@@ -137,6 +147,12 @@ class Lines:
         if outcome.phase is not Phase.SUCCEEDED:
             told = "; it is tried again" if again else ""
             tell_timed(f"{_place(command)} {click.style('failed', fg='red')}: {outcome.message}{told}")
+        self._running[command.step] -= 1
+        self._ended += not again
+        if time.monotonic() - self._told > PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            running = ", ".join(f"{count} of {step}" for step, count in self._running.items() if count)
+            tell_timed(f"{self._ended} tasks have ended" + (f"; running: {running}" if running else ""))
 
 
 def _place(command: TaskCommand) -> str:

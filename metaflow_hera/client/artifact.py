@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from metaflow_hera.client.objects import ClientObject, OfRun, local_time, nearest
 from metaflow_hera.errors import NotFoundError
+from metaflow_hera.naming import pathspec
 from metaflow_hera.records.artifacts import identity, load
 from metaflow_hera.records.values import Ref
 
@@ -24,6 +25,12 @@ class DataArtifact(OfRun[ClientObject[Any]], depth=5):
     @property
     def parent(self) -> Task:
         return self._task or cast("Task", self._parent)
+
+    @property
+    def origin_pathspec(self) -> str | None:
+        """Of an artifact of a task that was taken over: the same one there."""
+        task = self.parent.origin_pathspec
+        return None if task is None else pathspec(task, self.id)
 
     @property
     def data(self) -> object:

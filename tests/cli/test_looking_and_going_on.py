@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from command_line import FAILING, call, interrupted, write_flow
 
+import metaflow_hera.cli.run as run_command
 from metaflow_hera import __version__
 from metaflow_hera.cli import mfhera
 from metaflow_hera.cli.peer import Program, flow_group
@@ -129,6 +130,13 @@ def test_a_resumed_run_takes_no_parameters_and_knows_its_steps(flow: Path, peer:
     done = ours("resume", flow, "jion")
     assert done.exit_code == 2
     assert "no step 'jion': its steps are 'join'" in done.stderr
+
+
+def test_now_and_then_a_line_says_how_far_a_run_has_come(flow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_command, "PROGRESS_SECONDS", 0)
+    shown = ours("run", flow, "--max-workers", "1").stderr
+    assert re.search(r"^\S+ 2 tasks have ended$", shown, re.MULTILINE)
+    assert re.search(r"^\S+ 5 tasks have ended$", shown, re.MULTILINE)
 
 
 def test_ctrl_c_ends_a_run_that_can_be_resumed() -> None:
@@ -277,6 +285,7 @@ def test_a_flow_is_described_for_other_programs(peer: Peer) -> None:
 
 
 def test_options_of_the_peer_that_need_nothing_done_are_taken(peer: Peer) -> None:
+    assert peer("check", "--no-warnings").exit_code == 0
     before = (
         "--no-pylint",
         "--metadata",

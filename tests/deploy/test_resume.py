@@ -144,6 +144,8 @@ def test_clones_say_whose_they_are_and_reruns_which_run_they_resume(write: Write
     assert clone.metadata_dict["origin-task-id"] == "0"
     assert "origin-task-id" not in rerun.metadata_dict
     assert rerun.origin_pathspec is None
+    assert clone["value"].origin_pathspec == f"{origin.pathspec}/work/0/value"
+    assert rerun["value"].origin_pathspec is None
     assert resumed["work"].origin_pathspec == f"{origin.pathspec}/work"
 
 
