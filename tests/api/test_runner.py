@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from api_flows import write_flow
 
-from metaflow_hera import Run, Runner
-from metaflow_hera.errors import ArgumentError, MetaflowHeraError, ProcessError
+from metaflow_hera import Flow, Run, Runner
+from metaflow_hera.errors import ArgumentError, MetaflowHeraError, NotFoundError, ProcessError
 
 
 @pytest.fixture
@@ -238,6 +242,24 @@ def test_a_run_that_takes_too_long_is_ended_and_can_be_resumed(
     assert time.monotonic() - began < 30
     assert run.finished and not run.successful
     assert "line -1" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_run_as_it_does_in_a_terminal(tmp_path: Path) -> None:
+    def begun() -> bool:
+        with suppress(NotFoundError):
+            return bool(Flow("SlowFlow").latest_run["start"].task.stdout)
+        return False
+
+    def interrupt() -> None:
+        while not begun():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), ThreadPoolExecutor(1) as pool:
+        pool.submit(interrupt)
+        quiet(write_flow(tmp_path, SLOW)).run(number=-1)
+    run = Flow("SlowFlow").latest_run
+    assert run.finished and not run.successful
 
 
 def test_lines_go_on_after_a_position(flow: Path) -> None:
