@@ -42,6 +42,11 @@ class Words:
     """All values of the known options that take two words."""
     wants_help: bool = False
 
+    def without(self, names: Collection[str]) -> Words:
+        """The same if options of these names were the flow's own."""
+        values = {name: value for name, value in self.values.items() if name not in names}
+        return replace(self, values=values, pairs={name: two for name, two in self.pairs.items() if name not in names})
+
     @property
     def launch(self) -> LaunchOptions:
         """What the flow is to be launched with."""
@@ -85,7 +90,8 @@ def launched_parameters(flow: str, words: Words, launch: LaunchOptions | None = 
     Whoever asks for help sees the parameters also where a config is missing or wrong.
     """
     flow_class = load_flow(flow, words.values.get("flow_name"))
-    meta, key = click.get_current_context().meta, (flow_class, launch or words.launch)
+    own = {each.name.replace("-", "_") for each in parameters_of(flow_class).values()}
+    meta, key = click.get_current_context().meta, (flow_class, launch or words.without(own).launch)
     if FLOW not in meta or meta[_LAUNCHED] != key:
         try:
             meta[FLOW], _ = launched_class(key[0], options=key[1])

@@ -147,6 +147,32 @@ def test_every_command_that_reads_a_flow_takes_configs(command: str, flow: Path)
         assert ours(command, flow, "--config", "cfg", "cfg.json").exit_code == 0
 
 
+TAKEN = """
+from metaflow_hera import FlowSpec, Parameter, step
+
+class Taken(FlowSpec):
+    config = Parameter("config")
+    value = Parameter("config-value", default=1)
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.seen = (self.config, self.value)
+"""
+
+
+def test_a_parameter_may_have_the_name_of_an_option_for_configs() -> None:
+    Path("taken.py").write_text(TAKEN)
+    done = ours("run", "taken.py", "--config", "mine", "--config-value", "2", "-q")
+    assert done.exit_code == 0, done.output
+    run = Flow("Taken").latest_run
+    assert run
+    assert run.data.seen == ("mine", 2)
+
+
 def test_show_lists_parameters_and_configs(flow: Path) -> None:
     shown = ours("show", flow, "--config", "cfg", "cfg.json").stdout
     assert re.search(r"Parameters:\n +--rate FLOAT +\[default: 0\.5\]\n", shown)
