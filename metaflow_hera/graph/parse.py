@@ -12,7 +12,7 @@ from metaflow_hera.errors import Problem
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.decorators import FLOW_DECORATORS, flow_decorators, problems_of
 from metaflow_hera.flow.parameter_rules import problems_of_parameters
-from metaflow_hera.flow.parameters import parameters_of
+from metaflow_hera.flow.parameters import given_of
 from metaflow_hera.flow.source import file_of, text_of
 from metaflow_hera.flow.spec import RESERVED
 from metaflow_hera.flow.steps import BELOW, original, steps_of, unmarked_methods
@@ -113,7 +113,7 @@ def _own_defects(
 
 def _flow_defects(flow_class: type) -> Iterator[str]:
     yield from problems_of_parameters(flow_class)
-    for attribute in (*parameters_of(flow_class), *constants_of(flow_class)):
+    for attribute in (*given_of(flow_class), *constants_of(flow_class)):
         if attribute in RESERVED:
             yield f"{attribute!r} is a name that every flow has already; rename the parameter or constant"
     initialiser = next(vars(base)["__init__"] for base in flow_class.__mro__ if "__init__" in vars(base))

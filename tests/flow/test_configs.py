@@ -499,6 +499,23 @@ def test_an_expression_gives_what_its_path_leads_to(path: list[Any], leaf: objec
     assert parameters_of(flow)["p"].default == [{"in": (leaf,)}]
 
 
+class Shadowing(FlowSpec):
+    input = Config("input")
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+def test_a_config_cannot_hide_what_every_flow_has() -> None:
+    with pytest.raises(FlowError, match="'input' is a name that every flow has already"):
+        check_flow(Shadowing)
+
+
 def test_configs_are_inherited_and_replaced() -> None:
     class Derived(Base):
         cfg = Config("renamed", default_value={"a": 1})
