@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
     costs = _end_step(bench, str(bench.folder / "container-store"), bench.env)
     yield bench.starts("a step in a container, directory, wall", costs.wall, 15)
     yield bench.starts("a step in a container, directory, CPU", costs.cpu, 15)
+    iteration = _per_iteration(bench, str(bench.folder / "loop-store"), 200)
+    yield bench.starts("a loop of 200 in one container, directory, per iteration", iteration, 1)
     with s3_server(bench.folder / "s3") as s3:
         env = {**bench.env, **s3.environment}
         boto3 = median(partial(python, "import boto3; boto3.client('s3').close()", env), 5)
@@ -30,32 +34,64 @@ def figures(bench: Bench) -> Iterator[Figure]:
 
 def _end_step(bench: Bench, datastore: str, env: Mapping[str, str]) -> Cost:
     """The end step of the 2-step flow, each time for a run of its own, after its start step."""
-    env = {**env, "MFHERA_DATASTORE": datastore}
-    compiled = process([sys.executable, "-m", "metaflow_hera", "compile", str(FLOWS / "two_steps.py"), "--json"], env)
-    template = json.loads(compiled.output)[0]
-    containers = {each["name"]: each["container"] for each in template["spec"]["templates"] if "container" in each}
-    annotations = template["spec"]["workflowMetadata"]["annotations"]
-    shared = {f"workflow.annotations.{name}": value for name, value in annotations.items()}
+    compiled = _compiled("two_steps.py", {**env, "MFHERA_DATASTORE": datastore})
     numbers = count()
 
     def end_step() -> Cost:
         run = f"bench-{next(numbers)}"
-        known = {**shared, "workflow.name": run}
-        _step(containers["start"], known, bench.folder, env)
-        return _step(containers["end"], known, bench.folder, env)
+        _step(compiled, "start", run, bench)
+        return _step(compiled, "end", run, bench)
 
     return median(end_step, 7)
 
 
-def _step(container: dict[str, list[str]], known: Mapping[str, str], folder: Path, env: Mapping[str, str]) -> Cost:
+def _per_iteration(bench: Bench, datastore: str, iterations: int) -> float:
+    """What each further iteration of a step costs in one container, once there are some."""
+    compiled = _compiled("loop.py", {**bench.env, "MFHERA_DATASTORE": datastore})
+    numbers = count()
+
+    def run_loop(times: int) -> Cost:
+        run = f"bench-{next(numbers)}"
+        _step(compiled, "start", run, bench, times=str(times))
+        return _step(compiled, "again", run, bench)
+
+    few = median(partial(run_loop, 2), 3)
+    return (median(partial(run_loop, iterations), 3).wall - few.wall) / (iterations - 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compiled:
+    """A flow's manifest, as far as its containers need it."""
+
+    env: Mapping[str, str]
+    containers: Mapping[str, Mapping[str, list[str]]]
+    known: Mapping[str, str]
+    """What they know of the workflow."""
+
+
+def _compiled(flow: str, env: Mapping[str, str]) -> _Compiled:
+    compiled = process([sys.executable, "-m", "metaflow_hera", "compile", str(FLOWS / flow), "--json"], env)
+    template = json.loads(compiled.output)[0]
+    annotations = template["spec"]["workflowMetadata"]["annotations"]
+    return _Compiled(
+        env=env,
+        containers={each["name"]: each["container"] for each in template["spec"]["templates"] if "container" in each},
+        known={f"workflow.annotations.{name}": value for name, value in annotations.items()},
+    )
+
+
+def _step(compiled: _Compiled, name: str, run: str, bench: Bench, **parameters: str) -> Cost:
     """A container's command as Argo starts it, with what it knows of the workflow put in."""
-    pod = Path(tempfile.mkdtemp(dir=folder))
-    (pod / "parameters").write_text("W10=")
+    pod = Path(tempfile.mkdtemp(dir=bench.folder))
+    if name == "start":
+        given = json.dumps([{"name": name, "value": value} for name, value in parameters.items()])
+        (pod / "parameters").write_bytes(base64.b64encode(given.encode()))
+    container = compiled.containers[name]
     words = [*container["command"], *container.get("args", [])]
-    for name, value in known.items():
-        words = [word.replace(f"{{{{{name}}}}}", value) for word in words]
+    for reference, value in {**compiled.known, "workflow.name": run}.items():
+        words = [word.replace(f"{{{{{reference}}}}}", value) for word in words]
     words = [word.replace("$$", "$") for word in words]
-    return process([sys.executable, *words[1:]], {**env, "MFHERA_POD_DIR": str(pod)})
+    return process([sys.executable, *words[1:]], {**compiled.env, "MFHERA_POD_DIR": str(pod)})
 
 
 _JOIN = """

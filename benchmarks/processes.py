@@ -26,6 +26,7 @@ def run_figures(bench: Bench) -> Iterator[Figure]:
     yield bench.starts("local run of 2 linear steps, whole process", two_steps.wall, 12)
     yield bench.starts("local foreach of 200, 2 workers, per task", _per_task(bench, 200, 3), 0.3)
     yield bench.starts("local foreach of 1,000, 2 workers, per task", _per_task(bench, 1000, 1), 0.3)
+    yield bench.starts("local loop of 1,000, per iteration", _per_iteration(bench, 1000, 3), 0.3)
 
 
 def _per_task(bench: Bench, width: int, times: int) -> float:
@@ -36,6 +37,15 @@ def _per_task(bench: Bench, width: int, times: int) -> float:
                        "--max-num-splits", "100000")  # fmt: skip
 
     return (median(partial(run, width), times).wall - median(partial(run, 1), times).wall) / (width - 1)
+
+
+def _per_iteration(bench: Bench, iterations: int, times: int) -> float:
+    """What each further iteration of a step costs."""
+
+    def run(count: int) -> Cost:
+        return _mfhera(bench, "run", str(FLOWS / "loop.py"), "--times", str(count))
+
+    return (median(partial(run, iterations), times).wall - median(partial(run, 1), times).wall) / (iterations - 1)
 
 
 def compile_figures(bench: Bench) -> Iterator[Figure]:
