@@ -33,7 +33,8 @@ def parse_decospec(text: str, flow_class: type | None = None) -> StepDecorator |
         kind = STEP_DECORATORS.get(name)
         return _user_decorator(name, attributes, flow_class) if kind is None else _ours(kind, attributes)
     except UsageError as error:
-        raise UsageError("\n".join(f"--with {text}: {problem}" for problem in str(error).splitlines())) from error
+        shown = text if text.isprintable() else repr(text)
+        raise UsageError("\n".join(f"--with {shown}: {problem}" for problem in str(error).splitlines())) from error
 
 
 def portable(text: str, decorator: StepDecorator | Applied, flow_class: type) -> str:
