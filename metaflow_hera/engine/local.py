@@ -158,10 +158,7 @@ class _LocalRun:
 
     def _start_worker(self, pod: Pod, command: TaskCommand) -> None:
         self._listener.started(pod, command)
-        if worker := self._standby.pop(pod.name, None):
-            worker.begin()
-        else:
-            worker = self._fork(pod, command)
+        worker = self._standby.pop(pod.name, None) or self._fork(pod, command)
         self._workers[worker.pid] = worker
         for source in worker.watched.sources:
             self._by_source[source] = worker
@@ -197,33 +194,42 @@ class _LocalRun:
         for source in worker.watched.sources:
             self._forget(source)
         del self._workers[worker.pid]
-        told = worker.end(status)
-        outcome = pod_outcome(worker.pod, told)
-        again = outcome.phase.is_bad and worker.pod.may_retry and not self._scheduler.is_stopping
-        command = worker.watched.command
+        pod, command, told = worker.pod, worker.watched.command, worker.outcome(status)
+        following = self._next(pod, command, told) if command.repeats else None
+        worker.end()
+        outcome = pod_outcome(pod, told)
+        again = outcome.phase.is_bad and pod.may_retry and not self._scheduler.is_stopping
         self._listener.ended(command, outcome, again=again)
-        if not command.repeats or not self._repeat(worker.pod, command, told):
-            self._take_in(self._scheduler.ended(worker.pod.name, outcome, time.time()))
+        if following:
+            self._repeat(pod, following)
+        else:
+            self._take_in(self._scheduler.ended(pod.name, outcome, time.time()))
 
     def _first(self, command: TaskCommand) -> TaskCommand:
         from metaflow_hera.runtime.iterations import first_iteration  # few steps repeat
 
         return first_iteration(command, self._job.store)
 
-    def _repeat(self, pod: Pod, command: TaskCommand, outcome: Outcome) -> bool:
-        """Whether another iteration has begun in the same pod."""
-        from metaflow_hera.runtime.iterations import iteration_after, next_iteration  # few steps repeat
+    def _next(self, pod: Pod, command: TaskCommand, outcome: Outcome) -> TaskCommand | None:
+        """The iteration that follows in the same pod, which begins at once if a child waits for it."""
+        from metaflow_hera.runtime.iterations import next_iteration  # few steps repeat
 
-        following = next_iteration(command, outcome)
-        if following is None or self._scheduler.is_stopping:
-            if worker := self._standby.pop(pod.name, None):
-                worker.terminate(signal.SIGKILL)
-                worker.watched.close()
-                self._leaving.add(worker.pid)
-            return False
-        self._start_worker(pod, following)
-        self._standby[pod.name] = self._fork(pod, iteration_after(following), waits=True)
-        return True
+        following = None if self._scheduler.is_stopping else next_iteration(command, outcome)
+        worker = self._standby.get(pod.name)
+        if worker and following:
+            worker.begin()
+        elif worker:
+            worker.terminate(signal.SIGKILL)
+            worker.watched.close()
+            self._leaving.add(worker.pid)
+            del self._standby[pod.name]
+        return following
+
+    def _repeat(self, pod: Pod, command: TaskCommand) -> None:
+        from metaflow_hera.runtime.iterations import iteration_after  # few steps repeat
+
+        self._start_worker(pod, command)
+        self._standby[pod.name] = self._fork(pod, iteration_after(command), waits=True)
 
     def _forget(self, source: int) -> None:
         if self._by_source.pop(source, None) is not None:

@@ -27,7 +27,6 @@ from metaflow_hera.records.logs import STDERR, STDOUT
 from metaflow_hera.runtime.channel import ChildEnd, SupervisorEnd
 from metaflow_hera.runtime.execution import Outcome, run_attempt
 from metaflow_hera.runtime.leaving import finish_what_is_left
-from metaflow_hera.runtime.randomness import renew_randomness
 from metaflow_hera.runtime.streams import Output, flush_output, print_to
 from metaflow_hera.runtime.watching import Watched, death_text
 from metaflow_hera.settings import Settings
@@ -60,19 +59,25 @@ class Worker:
     is_silent: bool = False
     """It can tell nothing more, so it is about to end, or has."""
 
-    def end(self, status: int | None) -> Outcome:
+    def outcome(self, status: int | None) -> Outcome:
         """What became of the task; *status* is how its process ended, as `os.waitpid` says, None if it told itself."""
-        for output in self.watched.outputs:
-            output.pump()
-        outcome = self.watched.channel.outcome
-        if outcome is None:
-            assert status is not None
-            outcome = self.watched.die(death_text(status, terminated=self.terminated))
+        if (told := self.watched.channel.outcome) is not None:
+            return told
+        assert status is not None
+        self._pump()
+        return self.watched.die(death_text(status, terminated=self.terminated))
+
+    def end(self) -> None:
+        """Keep and show the last that it printed, and let go of it."""
+        self._pump()
         for lines in self.lines:
             lines.finish()
         self.watched.store_output()
         self.watched.close()
-        return outcome
+
+    def _pump(self) -> None:
+        for output in self.watched.outputs:
+            output.pump()
 
     def begin(self) -> None:
         """Let a child go on that was forked before its task could begin."""
@@ -145,7 +150,10 @@ def _run_child(job: Job, command: TaskCommand, channel: ChildEnd, prints: tuple[
         atexit._clear()
         if waits and not channel.wait():
             os._exit(code)
-        renew_randomness()
+        if "numpy.random" in sys.modules:
+            from metaflow_hera.runtime.randomness import renew_randomness  # only there
+
+            renew_randomness()
         outcome = _attempt(job, command, channel)
         finish_what_is_left()
         flush_output()

@@ -331,3 +331,30 @@ def test_what_the_parent_registered_for_its_exit_is_not_run_by_tasks(tmp_path: P
     finally:
         atexit.unregister(cry)
     assert run.heard.lines == []
+
+
+@pytest.mark.parametrize(("seed", "different"), [("", 4), ("np.random.seed(7)", 1)])
+def test_tasks_draw_different_numbers_unless_their_module_has_a_seed(tmp_path: Path, seed: str, different: int) -> None:
+    file = write_flow(
+        tmp_path,
+        """
+        @step
+        def start(self):
+            self.xs = list(range(4))
+            self.next(self.body, foreach="xs")
+        @step
+        def body(self):
+            print(np.random.rand())
+            self.next(self.join)
+        @step
+        def join(self, inputs):
+            self.next(self.end)
+        @step
+        def end(self):
+            pass
+        """,
+    )
+    file.write_text(f"import numpy as np\nimport numpy.random\n{seed}\n{file.read_text()}")
+    run = Local(file, tmp_path / "data")
+    assert run.run().phase is Phase.SUCCEEDED
+    assert len({line for _, _, line in run.heard.lines}) == different
