@@ -10,15 +10,15 @@ from metaflow_hera.records.run import RunRecord
 from metaflow_hera.records.task import TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref, dump
 
-STEP: Final = "_parameters"
-PATH: Final = "0"
+BEGINNING: Final = "_parameters"
+BEGINNING_PATH: Final = "0"
 
 
-def record_of(run: RunRecord) -> TaskRecord:
+def beginning_of(run: RunRecord) -> TaskRecord:
     """What the task has, as if it had run when the run began."""
     return TaskRecord(
-        step=STEP,
-        path=PATH,
+        step=BEGINNING,
+        path=BEGINNING_PATH,
         attempt=0,
         status=TaskStatus.SUCCEEDED,
         started=run.created,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from metaflow_hera.client import beginning
+from metaflow_hera.client.beginning import BEGINNING, BEGINNING_PATH
 from metaflow_hera.client.facts import environment_of
 from metaflow_hera.client.objects import OfRun, local_time, nearest
 from metaflow_hera.client.task import Task
@@ -75,7 +75,7 @@ class Step(OfRun[Task], depth=3):
 
     @property
     def _is_virtual(self) -> bool:
-        return self.id == beginning.STEP
+        return self.id == BEGINNING
 
     @property
     def _is_in_graph(self) -> bool:
@@ -87,7 +87,7 @@ class Step(OfRun[Task], depth=3):
 
     def _ids(self) -> list[str]:
         if self._is_virtual:
-            return [beginning.PATH]
+            return [BEGINNING_PATH]
         return tasks.paths(self._store, self._keys, self.id)[::-1]
 
     def _check_exists(self) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from metaflow_hera.client import beginning
 from metaflow_hera.client.artifact import DataArtifact, MetaflowArtifacts, MetaflowData
+from metaflow_hera.client.beginning import BEGINNING, BEGINNING_PATH, beginning_of
 from metaflow_hera.client.code import MetaflowCode
 from metaflow_hera.client.facts import Metadata, environment_of, facts_of_attempt, facts_of_run, runtime_of
 from metaflow_hera.client.lineage import begun, following, is_control
@@ -164,7 +164,7 @@ class Task(OfRun[DataArtifact], depth=4):
     @property
     def is_virtual(self) -> bool:
         """Whether it is the one that stands for how its run began."""
-        return self._parts[2] == beginning.STEP
+        return self._parts[2] == BEGINNING
 
     @property
     def stdout(self) -> str:
@@ -244,8 +244,8 @@ class Task(OfRun[DataArtifact], depth=4):
 
     def _counting(self) -> tuple[int, TaskRecord | None]:
         step, path = self._parts[2:]
-        if self.is_virtual and path == beginning.PATH:
-            return 0, beginning.record_of(self._run)
+        if self.is_virtual and path == BEGINNING_PATH:
+            return 0, beginning_of(self._run)
         first = tasks.read(self._store, self._keys, step, path, 0)
         if first is not None and first.status is TaskStatus.SUCCEEDED:
             return 0, first
