@@ -270,6 +270,14 @@ def test_tasks_are_listed_by_their_numbers(store: Store) -> None:
     assert tasks.steps(store, KEYS) == ["a"]
 
 
+def test_the_last_iteration_of_a_task_is_found_among_those_of_others(store: Store) -> None:
+    for path in ("3~0", "3~2", "3~10", "3~9", "33~40", "3.1~50", "3"):
+        tasks.claim(store, KEYS, "again", path, 0, CLAIM)
+    assert tasks.last_iteration(store, KEYS, "again", "3") == 10
+    assert tasks.last_iteration(store, KEYS, "again", "3.1") == 50
+    assert tasks.last_iteration(store, KEYS, "again", "4") is None
+
+
 # --- runs -----------------------------------------------------------------------------------------
 
 
