@@ -14,7 +14,7 @@ from metaflow_hera.client import Run
 
 HEAD = """\
 import os, signal, sys, time
-from metaflow_hera import FlowSpec, card, catch, current, retry, step, timeout
+from metaflow_hera import FlowSpec, Parameter, card, catch, current, retry, step, timeout
 from metaflow_hera.cards import *
 from metaflow_hera.cards import MetaflowCard, MetaflowCardComponent
 
@@ -23,13 +23,15 @@ from metaflow_hera.cards import MetaflowCard, MetaflowCardComponent
 
 @pytest.fixture
 def ran(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Runs a flow of two steps; the test gives the decorators and the body of the first, and what stands before all."""
+    """Runs a flow of two steps; the test says what the first does, and what stands before the class and in it."""
     path, modules = list(sys.path), set(sys.modules)
     namespace(None)
 
-    def run_step(body: str = "pass", decorators: str = "@card", before: str = "", **options: object) -> Run:
+    def run_step(
+        body: str = "pass", decorators: str = "@card", before: str = "", inside: str = "", **options: object
+    ) -> Run:
         lines = [*decorators.split("\n"), "@step", "def start(self):", textwrap.indent(textwrap.dedent(body), "    ")]
-        source = textwrap.indent("\n".join(lines), "    ")
+        source = textwrap.indent("\n".join([inside, *lines]), "    ")
         file = tmp_path / f"flow_{len(list(tmp_path.glob('flow_*')))}.py"
         file.write_text(f"{HEAD}{textwrap.dedent(before)}\nclass Carded(FlowSpec):\n{source}\n{END}")
         return run(file, check=False, **options)

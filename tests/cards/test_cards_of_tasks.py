@@ -30,7 +30,7 @@ def test_the_default_card_tells_of_the_task_its_parameters_artifacts_and_flow(ra
         self.small, self.large, self._hidden = {"a": 1}, "x" * 5000, 1
         current.card.append(Markdown("# What *came* of it"))
         """,
-        before="from metaflow_hera import Parameter\nFlowSpec.alpha = Parameter('alpha', default=0.5)",
+        inside="alpha = Parameter('alpha', default=0.5)",
         tags=("daily",),
     )
     (card,) = cards(run)

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
+import numpy.random
 import pytest
 from local_flows import RUN, Local, write_flow
 from processes import children, descriptors, is_alive
@@ -355,6 +357,7 @@ def test_tasks_draw_different_numbers_unless_their_module_has_a_seed(tmp_path: P
         """,
     )
     file.write_text(f"import numpy as np\nimport numpy.random\n{seed}\n{file.read_text()}")
+    numpy.random.set_bit_generator(numpy.random.MT19937())  # other tests may have given it a seed
     run = Local(file, tmp_path / "data")
     assert run.run().phase is Phase.SUCCEEDED
     assert len({line for _, _, line in run.heard.lines}) == different
