@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from metaflow_hera.deploy.launching import LaunchOptions, launch_of
 from metaflow_hera.errors import FlowError, Problem, UsageError
-from metaflow_hera.flow.decorators import StepDecorator
+from metaflow_hera.flow.decorator import StepDecorator
 from metaflow_hera.flow.decospec import parse_decospec, portable
 from metaflow_hera.flow.launch import Launch
 from metaflow_hera.flow.load import load_flow

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from metaflow_hera.flow import checks
-from metaflow_hera.flow.decorators import StepDecorator
+from metaflow_hera.flow.decorator import StepDecorator
 
 # A part of a key, and of what is typed after --id.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from metaflow_hera.errors import UsageError
-from metaflow_hera.flow.decorators import STEP_DECORATORS, StepDecorator, problems_of
+from metaflow_hera.flow.decorator import StepDecorator
+from metaflow_hera.flow.decorators import STEP_DECORATORS, problems_of
 from metaflow_hera.graph.model import DecoratorSpec
 
 if TYPE_CHECKING:

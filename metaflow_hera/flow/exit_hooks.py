@@ -9,7 +9,8 @@ from types import FunctionType, MappingProxyType
 from typing import Any, NamedTuple
 
 from metaflow_hera.flow import checks
-from metaflow_hera.flow.decorators import FlowDecorator, flow_decorators
+from metaflow_hera.flow.decorator import FlowDecorator
+from metaflow_hera.flow.decorators import flow_decorators
 from metaflow_hera.flow.steps import is_step
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from metaflow_hera.errors import UsageError
-from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS, Decorator
+from metaflow_hera.flow.decorator import Decorator
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS
 from metaflow_hera.flow.user_decorators import (
     FlowMutator,
     StepMutator,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from metaflow_hera.errors import UsageError
-from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS, Decorator, Refused, problems_of
+from metaflow_hera.flow.decorator import Decorator, Refused
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS, problems_of
 from metaflow_hera.flow.decospec import name_and_attributes
 from metaflow_hera.flow.derived import derived, with_decorators
 from metaflow_hera.flow.known import flow_kind_named, step_kind_named

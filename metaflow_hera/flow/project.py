@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow import checks
-from metaflow_hera.flow.decorators import FlowDecorator, flow_decorators
+from metaflow_hera.flow.decorator import FlowDecorator
+from metaflow_hera.flow.decorators import flow_decorators
 from metaflow_hera.flow.derived import derived
 from metaflow_hera.flow.launch import Launch
 from metaflow_hera.flow.parameters import READERS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from metaflow_hera.flow import checks
-from metaflow_hera.flow.decorators import StepDecorator
+from metaflow_hera.flow.decorator import StepDecorator
 from metaflow_hera.vaults.sources import Source, read_source
 
 

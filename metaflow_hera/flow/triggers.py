@@ -8,7 +8,8 @@ from typing import Any
 
 from metaflow_hera.errors import FlowError, Problem
 from metaflow_hera.flow.current import current
-from metaflow_hera.flow.decorators import FlowDecorator, flow_decorators
+from metaflow_hera.flow.decorator import FlowDecorator
+from metaflow_hera.flow.decorators import flow_decorators
 from metaflow_hera.flow.events import (
     UNKNOWN,
     Call,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from metaflow_hera.flow.decorators import FlowDecorator, StepDecorator
+from metaflow_hera.flow.decorator import FlowDecorator, StepDecorator
 
 _IMAGE = (
     "is not supported; bake the packages into an image for @kubernetes(image=…), and install them here for local runs"

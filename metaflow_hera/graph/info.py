@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS, Decorator
+from metaflow_hera.flow.decorator import Decorator
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS
 from metaflow_hera.graph.model import DecoratorSpec, Foreach, Graph, Linear, Split, Step, Switch, plain
 
 
