@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -245,21 +245,21 @@ def test_a_run_that_takes_too_long_is_ended_and_can_be_resumed(
 
 
 def test_ctrl_c_ends_the_run_as_it_does_in_a_terminal(tmp_path: Path) -> None:
-    def begun() -> bool:
-        with suppress(NotFoundError):
-            return bool(Flow("SlowFlow").latest_run["start"].task.stdout)
-        return False
-
-    def interrupt() -> None:
-        while not begun():
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt), ThreadPoolExecutor(1) as pool:
-        pool.submit(interrupt)
-        quiet(write_flow(tmp_path, SLOW)).run(number=-1)
+    script = f"from metaflow_hera import Runner; Runner({str(write_flow(tmp_path, SLOW))!r}).run(number=-1)"
+    started = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    while not has_begun():
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert "KeyboardInterrupt" in told
     run = Flow("SlowFlow").latest_run
     assert run.finished and not run.successful
+
+
+def has_begun() -> bool:
+    with suppress(NotFoundError):
+        return bool(Flow("SlowFlow").latest_run["start"].task.stdout)
+    return False
 
 
 def test_lines_go_on_after_a_position(flow: Path) -> None:

@@ -124,12 +124,12 @@ def test_the_module_of_a_decorator_from_elsewhere_is_taken_whole(outside: Path, 
 
 
 def test_what_lies_beside_the_flow_is_taken_as_ever(outside: Path, tmp_path: Path) -> None:
-    write(tmp_path / "flow", "beside/__init__.py")
-    write(tmp_path / "flow", "beside/deco.py", DECORATORS.format(more=""))
-    write(tmp_path / "flow", "beside/data.csv")
-    flow = flow_file(tmp_path, imports="from beside.deco import outside", on_start="@outside")
+    write(tmp_path / "flow", "near/__init__.py")
+    write(tmp_path / "flow", "near/deco.py", DECORATORS.format(more=""))
+    write(tmp_path / "flow", "near/data.csv")
+    flow = flow_file(tmp_path, imports="from near.deco import outside", on_start="@outside")
 
-    assert package(check_flow(flow)).files == ("beside/__init__.py", "beside/deco.py", "packed_flow.py")
+    assert package(check_flow(flow)).files == ("near/__init__.py", "near/deco.py", "packed_flow.py")
 
 
 def test_the_module_of_a_mutator_that_was_removed_is_still_imported(outside: Path, tmp_path: Path) -> None:
