@@ -41,11 +41,23 @@ class Cluster:
     def compile(self, flow: Path, name: str, *options: str) -> str:
         """Apply what ``mfhera compile`` writes with kubectl; the template's name."""
         full = f"{name}-{self.suffix}"
-        target = self.folder / full
-        command(sys.executable, "-m", "metaflow_hera", "compile", flow, "--name", full, "-o", target, *options)
-        for manifest in sorted(target.iterdir()):
-            command("kubectl", "apply", "-f", manifest)
+        self._apply(flow, full, "--name", full, *options)
         return full
+
+    def compile_branch(self, flow: Path) -> str:
+        """The same for the flow of a project, in a branch of this test run's own."""
+        return self._apply(flow, flow.stem, "--branch", self.branch)
+
+    @property
+    def branch(self) -> str:
+        return f"b{self.suffix}"
+
+    def _apply(self, flow: Path, folder: str, *options: str) -> str:
+        target = self.folder / folder
+        command(sys.executable, "-m", "metaflow_hera", "compile", flow, "-o", target, *options)
+        for manifest in sorted(target.iterdir()):
+            applied = command("kubectl", "apply", "-o", "jsonpath={.metadata.name}", "-f", manifest)
+        return applied
 
     def submit(self, template: str, **parameters: object) -> str:
         """Start a workflow; its name."""

@@ -18,6 +18,8 @@ from metaflow_hera.flow.load import load_flow
 pytestmark = pytest.mark.timeout(1200)
 
 SHAPES = sorted((Path(__file__).parents[1] / "flows").glob("*_flow.py"))
+OF_PROJECTS = [shape for shape in SHAPES if "@project" in shape.read_text()]
+"""They get a name by their branch."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,16 +33,19 @@ def workflows(module_cluster: Any, request: pytest.FixtureRequest) -> Iterator[M
     wanted = {item.callspec.params["shape"] for item in request.session.items if item.path == Path(__file__)}
     submitted = {}
     for shape in sorted(wanted):
-        name = deployment_name(load_flow(shape).__name__)[:30]
-        submitted[shape] = module_cluster.submit(module_cluster.compile(shape, name.rstrip("-.")))
+        if shape in OF_PROJECTS:
+            template = module_cluster.compile_branch(shape)
+        else:
+            template = module_cluster.compile(shape, deployment_name(load_flow(shape).__name__)[:30].rstrip("-."))
+        submitted[shape] = module_cluster.submit(template)
     yield submitted
 
 
-def run_locally(shape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifacts:
+def run_locally(shape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Artifacts:
     id_file = tmp_path / "run-id"
     with monkeypatch.context() as here:
         here.setenv("MFHERA_DATASTORE", str(tmp_path / "store"))
-        words = [sys.executable, "-m", "metaflow_hera", "run", str(shape), "--run-id-file", str(id_file)]
+        words = [sys.executable, "-m", "metaflow_hera", "run", str(shape), "--run-id-file", str(id_file), *options]
         done = subprocess.run(words, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         return artifacts(Run(f"{load_flow(shape).__name__}/{id_file.read_text()}"))
@@ -55,7 +60,8 @@ def test_a_shape_leaves_on_argo_what_it_leaves_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(str(shape.parent))
-    here = run_locally(shape, tmp_path, monkeypatch)
+    options = ("--branch", module_cluster.branch) if shape in OF_PROJECTS else ()
+    here = run_locally(shape, tmp_path, monkeypatch, *options)
 
     assert module_cluster.wait(workflows[shape], seconds=900) == "Succeeded", module_cluster.describe(workflows[shape])
 
