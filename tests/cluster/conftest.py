@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +37,29 @@ class Cluster:
     """Where manifests are compiled to."""
     suffix: str
     """Makes the names of this test run its own."""
+    applied: list[str] = field(default_factory=list)
+    """The names of its templates."""
 
     def compile(self, flow: Path, name: str, *options: str) -> str:
         """Apply what ``mfhera compile`` writes with kubectl; the template's name."""
         full = f"{name}-{self.suffix}"
-        self._apply(flow, full, "--name", full, *options)
-        return full
+        return self._apply(flow, full, "--name", full, *options)
 
-    def compile_branch(self, flow: Path) -> str:
-        """The same for the flow of a project, in a branch of this test run's own."""
-        return self._apply(flow, flow.stem, "--branch", self.branch)
-
-    @property
-    def branch(self) -> str:
-        return f"b{self.suffix}"
+    def compile_project(self, flow: Path) -> str:
+        """The same for the flow of a project, whose name is that of its branch."""
+        return self._apply(flow, flow.stem)
 
     def _apply(self, flow: Path, folder: str, *options: str) -> str:
         target = self.folder / folder
         command(sys.executable, "-m", "metaflow_hera", "compile", flow, "-o", target, *options)
         for manifest in sorted(target.iterdir()):
             applied = command("kubectl", "apply", "-o", "jsonpath={.metadata.name}", "-f", manifest)
+        self.applied.append(applied)
         return applied
+
+    def is_ours(self, name: str) -> bool:
+        """Whether a template, or a workflow of one, is of this test run."""
+        return any(applied in name for applied in self.applied)
 
     def submit(self, template: str, **parameters: object) -> str:
         """Start a workflow; its name."""
@@ -127,7 +129,7 @@ def cluster_in(folder: Path) -> Iterator[Cluster]:
         yield cluster
     for kind in ("workflowtemplates", "cronworkflows", "workflows"):
         names = command("kubectl", "get", kind, "-o", "name", check=False).split()
-        ours = [name for name in names if suffix in name]
+        ours = [name for name in names if cluster.is_ours(name)]
         if ours:
             command("kubectl", "delete", *ours, "--wait=false", check=False)
 

@@ -34,18 +34,18 @@ def workflows(module_cluster: Any, request: pytest.FixtureRequest) -> Iterator[M
     submitted = {}
     for shape in sorted(wanted):
         if shape in OF_PROJECTS:
-            template = module_cluster.compile_branch(shape)
+            template = module_cluster.compile_project(shape)
         else:
             template = module_cluster.compile(shape, deployment_name(load_flow(shape).__name__)[:30].rstrip("-."))
         submitted[shape] = module_cluster.submit(template)
     yield submitted
 
 
-def run_locally(shape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Artifacts:
+def run_locally(shape: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifacts:
     id_file = tmp_path / "run-id"
     with monkeypatch.context() as here:
         here.setenv("MFHERA_DATASTORE", str(tmp_path / "store"))
-        words = [sys.executable, "-m", "metaflow_hera", "run", str(shape), "--run-id-file", str(id_file), *options]
+        words = [sys.executable, "-m", "metaflow_hera", "run", str(shape), "--run-id-file", str(id_file)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         return artifacts(Run(f"{load_flow(shape).__name__}/{id_file.read_text()}"))
@@ -60,8 +60,7 @@ def test_a_shape_leaves_on_argo_what_it_leaves_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(str(shape.parent))
-    options = ("--branch", module_cluster.branch) if shape in OF_PROJECTS else ()
-    here = run_locally(shape, tmp_path, monkeypatch, *options)
+    here = run_locally(shape, tmp_path, monkeypatch)
 
     assert module_cluster.wait(workflows[shape], seconds=900) == "Succeeded", module_cluster.describe(workflows[shape])
 
