@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from metaflow_hera.errors import ParameterError
 from metaflow_hera.flow.launch import Open
 from metaflow_hera.flow.parameters import JSONType, Parameter, config_attributes, parameters_of
 
@@ -106,7 +107,10 @@ def required_words(parameters: Sequence[Parameter]) -> str:
 
 
 def _shown_default(parameter: Parameter) -> str:
-    text = parameter.to_text(parameter.value_of(parameter.default))
+    try:
+        text = parameter.to_text(parameter.value_of(parameter.default))
+    except ParameterError:  # the check of the flow tells, with all else
+        return repr(parameter.default)
     if parameter.is_file and isinstance(size := _description(text).get("size"), int):
         return f"a file of {size:,} bytes, in the datastore"
     return text

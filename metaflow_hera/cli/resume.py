@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from metaflow_hera.cli.accepted import run_options
-from metaflow_hera.cli.launching import launch_options, taken_launch
+from metaflow_hera.cli.launching import branch_options, taken_launch
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -54,7 +54,7 @@ own_options = options(origin_option, with_option, workers_option, splits_option,
 @flow_option
 @own_options
 @datastore_option
-@launch_options
+@branch_options
 @click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
 @json_option
 def resume(

@@ -38,7 +38,9 @@ own_options = options(
         help="A Python file whose dictionary ARTIFACTS stands in place of what the inputs have.",
     ),
     click.option(
-        "--persist/--no-persist", default=None, help="Keep what the step leaves, below the data directory; see below."
+        "--persist/--no-persist",
+        default=None,
+        help="Keep what the step leaves, below the data directory, for the Client's inspect_spin().",
     ),
     with_option,
     run_id_file_option,

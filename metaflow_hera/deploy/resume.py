@@ -23,10 +23,11 @@ from metaflow_hera.errors import UnknownRunError, UsageError
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import config_attributes, parameters_of
+from metaflow_hera.flow.project import BRANCH_TAG
 from metaflow_hera.graph.model import from_json, to_json
 from metaflow_hera.naming import RunKeys, local_run_id, pathspec
 from metaflow_hera.plan.compile import compile_plan
-from metaflow_hera.records import runs
+from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.artifacts import load, save_all
 from metaflow_hera.records.codec import encode
 from metaflow_hera.records.run import EndRecord, RunRecord
@@ -99,8 +100,17 @@ def check_resumed(
         raise UsageError("a resumed run has the configs of the run that it resumes; leave the configs out")
     store = open_store(settings.datastore, settings)
     origin = find_origin(flow_name(flow, name), origin_run_id, store, settings.user)
-    known = replace(launch, origin=configs_of_origin(origin, store))
+    known = replace(_of_branch(launch, origin), origin=configs_of_origin(origin, store))
     return check_flow(flow, name=name, with_=with_, launch=known), origin
+
+
+def _of_branch(launch: LaunchOptions, origin: RunRecord) -> LaunchOptions:
+    """In the branch of the origin, unless another one is chosen: what follows belongs to what is taken over."""
+    tags = (tag.removeprefix(BRANCH_TAG) for tag in origin.system_tags if tag.startswith(BRANCH_TAG))
+    kind, _, branch = next(tags, "").partition(".")
+    if launch.branch is not None or launch.production or kind not in ("prod", "test"):
+        return launch
+    return replace(launch, branch=branch or None, production=kind == "prod")
 
 
 def prepare_resume(
@@ -114,6 +124,7 @@ def prepare_resume(
         raise UsageError(f"flow {flow.name} has no step {step!r}: {nearest(step, flow.graph.order, 'its steps')}")
     store = open_store(settings.datastore, settings)
     _refuse_unbegun(origin)
+    _refuse_unvisited(flow, origin, store, step)
     new = _new_arguments(flow, origin, settings)
     run = local_run_id()
     causes = tuple(encode(cause).decode() for cause in origin.triggers)
@@ -145,6 +156,17 @@ def _refuse_unbegun(origin: RunRecord) -> None:
         raise UsageError(
             f"run {pathspec(origin.flow, origin.run)} failed before its first step, so nothing of it can be resumed; "
             "start a new run"
+        )
+
+
+def _refuse_unvisited(flow: CheckedFlow, origin: RunRecord, store: Store, step: str | None) -> None:
+    """A run cannot begin at a step to which it never came."""
+    there = tasks.steps(store, RunKeys(origin.flow, origin.run))
+    if step is not None and step not in there:
+        ran = [name for name in flow.graph.order if name in there]
+        raise UsageError(
+            f"run {pathspec(origin.flow, origin.run)} never came to step {step!r}; resume it from one that it came to: "
+            f"{', '.join(ran)}"
         )
 
 

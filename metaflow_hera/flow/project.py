@@ -18,6 +18,9 @@ from metaflow_hera.flow.written import FLOW_WRITTEN, flow_written
 from metaflow_hera.graph.model import DecoratorSpec
 from metaflow_hera.settings import from_environment
 
+BRANCH_TAG = "project_branch:"
+"""Begins the system tag with the branch of a run."""
+
 _WORD = re.compile(r"[a-z0-9_]{1,128}\Z")
 
 
@@ -55,7 +58,7 @@ class Project(NamedTuple):
 
     @property
     def system_tags(self) -> tuple[str, ...]:
-        return (f"project:{self.name}", f"project_branch:{self.branch}")
+        return (f"project:{self.name}", f"{BRANCH_TAG}{self.branch}")
 
     def flow_name(self, flow: str) -> str:
         """The name of a flow by which others of the project tell it from the same flow elsewhere."""

@@ -80,6 +80,18 @@ class LazyValues(Mapping[str, object]):
     def __contains__(self, name: object) -> bool:
         return name in self._refs
 
+    def changed(self) -> list[str]:
+        """The names of collections that were read and do not hold any more what is stored, as far as one can tell."""
+        return [name for name, value in self._loaded.items() if self._is_changed(name, value)]
+
+    def _is_changed(self, name: str, value: object) -> bool:
+        if type(value) not in (dict, list, set):
+            return False
+        try:
+            return bool(value != load(self._store, self._refs[name], name))
+        except Exception:  # noqa: BLE001  (objects of the user's, or arrays, that cannot be compared so)
+            return False
+
 
 def digest(parts: Sequence[Data]) -> str:
     """Names the bytes of *parts*, joined: their SHA-256, or, of many bytes, that of the SHA-256 of each 8 MiB.

@@ -31,7 +31,7 @@ from metaflow_hera.runtime.catching import Catching
 from metaflow_hera.runtime.failures import failure_of, told
 from metaflow_hera.runtime.inputs import Place
 from metaflow_hera.runtime.interruption import interruptible
-from metaflow_hera.runtime.saving import save_what_can_be
+from metaflow_hera.runtime.saving import save_what_can_be, told_of_changes
 from metaflow_hera.runtime.scopes import Scopes
 from metaflow_hera.runtime.streams import flush_output
 from metaflow_hera.runtime.surroundings import Surrounded, surrounded
@@ -222,6 +222,7 @@ class _Attempt:
         beside = (*scopes.fixed.values(), *inherited.values())
         saved, refused = save_what_can_be(store, changes(flow), beside)
         error = error or refused
+        sys.stderr.write(told_of_changes(self.step.name, scopes.changed_in_place()))
         call = transition(flow) if error is None else None
         following = call.targets if call else ()
         failure = None

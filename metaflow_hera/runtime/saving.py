@@ -29,3 +29,12 @@ def save_what_can_be(
             except ArtifactError as error:
                 problems.append(str(error))
         return saved, ArtifactError("\n".join(problems))
+
+
+def told_of_changes(step: str, names: Iterable[str]) -> str:
+    """What a person is told of parameters and constants that a step changed in place; empty if there are none."""
+    return "".join(
+        f"step {step!r} changed self.{name} in place, but it is a parameter or a constant, the same in all steps: no "
+        f"other step sees the change; change a copy, and keep that as an artifact with a name of its own\n"
+        for name in names
+    )

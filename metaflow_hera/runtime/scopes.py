@@ -27,6 +27,10 @@ class Scopes:
         self._handed_on = place.parents[0].artifacts if place.parents and not is_join else {}
         self.own = self._scope(place.step, self._handed_on, self._items.frames(place.frames, place.path))
 
+    def changed_in_place(self) -> list[str]:
+        """Parameters and constants that the step changed, of which no other task will see anything."""
+        return self._fixed_values.changed()
+
     def inputs(self, flow_class: type[FlowSpec]) -> Inputs:
         """The parents of a join, each as an object of the flow."""
         return Inputs([self._input(flow_class, record) for record in self._place.parents])

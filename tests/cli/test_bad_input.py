@@ -68,6 +68,18 @@ def test_a_file_that_is_not_python_is_refused_with_its_line() -> None:
     refused(mfhera("run", "broken.py"), 1, "broken.py:2", "not Python")
 
 
+def test_a_file_of_another_kind_is_not_executed() -> None:
+    Path("data.csv").write_text("print('executed')\n")
+    done = mfhera("run", "data.csv")
+    refused(done, 2, "data.csv is no Python file")
+    assert "executed" not in done.stdout
+
+
+def test_a_default_that_cannot_be_is_told_with_all_else_and_its_file() -> None:
+    file = write_flow("Wrong", 'alpha = Parameter("alpha", type=int, default="a")\n' + WRONG.partition("\n\n")[2])
+    refused(mfhera("run", file), 1, "wrong.py", "'alpha'", "'missing'", "'lonely'")
+
+
 def test_a_folder_is_no_flow() -> None:
     Path("folder").mkdir()
     refused(mfhera("run", "./folder"), 2, "is a folder")

@@ -311,3 +311,43 @@ def test_a_parameter_that_is_new_and_required_is_refused_before_anything_is_writ
     with pytest.raises(UsageError, match="has no value for 'beta'"):
         resume(write('beta = Parameter("beta", required=True)\n' + WIDE))
     assert before == [*settings_store().keys("")]
+
+
+def test_a_step_to_which_the_origin_never_came_is_refused_with_those_it_came_to(
+    write: Write, failed: Callable[..., Run]
+) -> None:
+    failed(WIDE, "work 1")
+    with pytest.raises(UsageError, match=r"never came to step 'join'; resume it from one that it came to: start, work"):
+        resume(write(WIDE), "join")
+
+
+PROJECT = """
+from metaflow_hera import FlowSpec, current, project, step
+import os
+
+@project(name="fraud")
+class Branched(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+    @step
+    def end(self):
+        if "FAIL" in os.environ:
+            raise ValueError("told to")
+        self.branch = current.branch_name
+"""
+
+
+@pytest.mark.parametrize(
+    ("choice", "branch"),
+    [({"branch": "exp"}, "test.exp"), ({"production": True}, "prod"), ({"branch": "a", "production": True}, "prod.a")],
+)
+def test_a_run_is_resumed_in_its_own_branch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: dict[str, object], branch: str
+) -> None:
+    file = tmp_path / "branched.py"
+    file.write_text(PROJECT)
+    monkeypatch.setenv("FAIL", "yes")
+    run(file, check=False, **choice)
+    monkeypatch.delenv("FAIL")
+    assert resume(file).data.branch == branch

@@ -361,3 +361,28 @@ def test_tasks_draw_different_numbers_unless_their_module_has_a_seed(tmp_path: P
     run = Local(file, tmp_path / "data")
     assert run.run().phase is Phase.SUCCEEDED
     assert len({line for _, _, line in run.heard.lines}) == different
+
+
+def test_a_constant_that_is_changed_in_place_is_told_and_stays_what_it_was(tmp_path: Path) -> None:
+    run = local(
+        tmp_path,
+        """
+        counts = {}
+        names = ["a"]
+
+        @step
+        def start(self):
+            self.counts["a"] = 1
+            assert self.names == ["a"]
+            self.next(self.end)
+
+        @step
+        def end(self):
+            print(self.counts)
+        """,
+    )
+    assert run.run().phase is Phase.SUCCEEDED
+    told, seen = run.heard.lines
+    assert told[:2] == ("start/0", "stderr")
+    assert "step 'start' changed self.counts in place" in told[2] and "no other step sees" in told[2]
+    assert seen == ("end/0", "stdout", "{}")
