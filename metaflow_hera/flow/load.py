@@ -49,7 +49,7 @@ def _read(file: Path) -> tuple[str, CodeType]:
         raise UsageError(
             f"{file} is a notebook; save the flow as a .py file, or run it in a cell by metaflow_hera.run()"
         )
-    if file.suffix != ".py" and file.is_file():
+    if file.suffix not in (".py", "") and file.is_file():
         raise UsageError(f"{file} is no Python file; give the file of the flow, whose name ends with .py")
     try:
         text = decode_source(file.read_bytes())

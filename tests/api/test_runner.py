@@ -245,7 +245,10 @@ def test_a_run_that_takes_too_long_is_ended_and_can_be_resumed(
 
 
 def test_ctrl_c_ends_the_run_as_it_does_in_a_terminal(tmp_path: Path) -> None:
-    script = f"from metaflow_hera import Runner; Runner({str(write_flow(tmp_path, SLOW))!r}).run(number=-1)"
+    # In the background of a shell, which tests may run in, Python would not listen to Ctrl-C.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    flow = str(write_flow(tmp_path, SLOW))
+    script = f"{listening}; from metaflow_hera import Runner; Runner({flow!r}).run(number=-1)"
     started = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     while not has_begun():
         time.sleep(0.05)
