@@ -20,8 +20,7 @@ from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.stored import StoredDeployment, StoredPod, StoredRun, event_of
 from metaflow_hera.errors import EngineError
 
-VERSION = 1
-SCHEMA = """
+_FIRST = """
 create table manifests (digest text primary key, text text not null) without rowid;
 create table deployments (
     name text primary key, version integer not null, digest text not null references manifests, created real not null
@@ -54,6 +53,10 @@ create view run_headers as
     is_terminated from runs;
 create view unfinished_runs as select * from stored_runs where phase in ('Pending', 'Running');
 """
+
+SCHEMA = (_FIRST,)
+"""What each version adds to the one before it: a database of an earlier version is brought up to date when opened."""
+VERSION = len(SCHEMA)
 
 _RENEW = "move it away and deploy again; what runs have left is in the datastore"
 _ADVICE = {
@@ -102,15 +105,15 @@ class State:
         # A crash of the process loses nothing. One of the machine may lose the last moments: what their tasks did is in
         # the store, and is not done again.
         self._execute("pragma synchronous = normal")
-        if self._version() == 0:
+        if self._version() < VERSION:
             with self._change():
-                if self._version() == 0:
-                    for statement in filter(str.strip, SCHEMA.split(";")):
+                for addition in SCHEMA[self._version() :]:
+                    for statement in filter(str.strip, addition.split(";")):
                         self._execute(statement)
-                    self._execute(f"pragma user_version = {VERSION}")
+                self._execute(f"pragma user_version = {max(VERSION, self._version())}")
         if (found := self._version()) != VERSION:
             raise EngineError(
-                f"{self._file} was written by another version of metaflow-hera: its schema is {found}, ours is "
+                f"{self._file} was written by a later version of metaflow-hera: its schema is {found}, ours is "
                 f"{VERSION}; use that version, or another data directory"
             )
 
