@@ -80,6 +80,10 @@ class TaskCommand(_Command):
     tags: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
     """What started the run besides its user: each a `records.run.Cause`, as JSON."""
+    events: tuple[str, ...] = ()
+    """Of the start step: what the deployment waits for, each a `records.events.Awaited`, as JSON."""
+    publishes: tuple[str, ...] = ()
+    """The events that tell of the success of the task."""
     origin: str = ""
     """The run that this one resumes: it has its parameters, and its record is written before the first task."""
 

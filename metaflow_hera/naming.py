@@ -266,6 +266,9 @@ POD_DIR_VARIABLE = "MFHERA_POD_DIR"
 """The environment variable with the pod's own directory; the embedded engine gives each pod another one."""
 
 POD_DIR = "/tmp/mfhera"  # noqa: S108  (a volume of the pod, not a shared folder)
+EVENT_QUEUE_VARIABLE = "MFHERA_EVENT_QUEUE"
+"""The environment variable by which pods of the embedded engine know its `event_queue.EventQueue`."""
+
 PARAMETERS_FILE = "parameters"
 SPLITS_OUTPUT = "splits"
 NEXT_OUTPUT = "next"
@@ -276,6 +279,41 @@ TERMINATION_LOG = "termination-log"
 def output_file(parameter: str) -> str:
     """Where a container writes an output parameter, relative to its pod directory."""
     return f"out/{parameter}"
+
+
+RESERVED_PARAMETER_PREFIX = "mfhera-"
+"""What the names of our own parameters of workflows begin with; a flow's never do."""
+
+
+def event_parameter(index: int) -> str:
+    """The parameter of a workflow that carries the payload of an event that started it, as JSON.
+
+    >>> event_parameter(0)
+    'mfhera-event-0'
+    """
+    return f"{RESERVED_PARAMETER_PREFIX}event-{index}"
+
+
+END_EVENT = "end"
+"""Stands for the last step, whatever that is called, in the event of its success."""
+
+
+def flow_event(flow: str, step: str, project: str | None = None, branch: str | None = None) -> str:
+    """The event that a task of a deployed flow succeeded, as the peer calls it.
+
+    >>> flow_event("Train", "start"), flow_event("Train", END_EVENT, "fraud", "test.x")
+    ('metaflow.Train.start', 'metaflow.fraud.test.x.Train.end')
+    """
+    return ".".join(("metaflow", *((project, branch) if project and branch else ()), flow, step))
+
+
+def sensor_name(deployment: str) -> str:
+    """Of the Sensor that starts runs of a deployment: Argo Events takes no dots there.
+
+    >>> sensor_name("fraud.prod.train")
+    'fraud-prod-train'
+    """
+    return deployment.replace(".", "-")
 
 
 LABEL_PREFIX = "metaflow-hera/"
@@ -293,6 +331,8 @@ class Annotations:
     DEPLOYED_AT = f"{LABEL_PREFIX}deployed-at"
     VERSION = f"{LABEL_PREFIX}version"
     SCHEDULE = f"{LABEL_PREFIX}schedule"
+    TRIGGERS = f"{LABEL_PREFIX}triggers"
+    DEPLOYMENT = f"{LABEL_PREFIX}deployment"
     STEP = f"{LABEL_PREFIX}step"
     PROJECT = f"{LABEL_PREFIX}project"
     BRANCH = f"{LABEL_PREFIX}branch"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from metaflow_hera.config_files import project_table, user_table
 from metaflow_hera.errors import SettingsError
-from metaflow_hera.naming import POD_DIR_VARIABLE
+from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR_VARIABLE
 
 BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
@@ -73,6 +73,15 @@ class Settings:
     )
     events_url: str = _setting(
         "where ArgoEvent publishes: the webhook of an event source", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
+    )
+    pod_events_url: str = _setting(
+        "the same as pods see it, where that differs", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL"
+    )
+    event_source: str = _setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
+    event_name: str = _setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
+    event_bus: str = _setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
+    sensor_service_account: str = _setting(
+        "the service account of Sensors, which starts runs", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT"
     )
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -155,6 +164,12 @@ def from_environment(name: str) -> tuple[str, str] | None:
 def pod_directory(default: str) -> Path:
     """Where this container finds its input files and leaves its outputs."""
     return Path(os.environ.get(POD_DIR_VARIABLE, default))
+
+
+def event_queue_of_pod() -> Path | None:
+    """Where a pod of the embedded engine leaves events; None for every other process."""
+    folder = os.environ.get(EVENT_QUEUE_VARIABLE)
+    return Path(folder) if folder else None
 
 
 def set_environment(values: Mapping[str, str]) -> None:

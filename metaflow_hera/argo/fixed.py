@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from metaflow_hera.plan.records import STARTING_DEADLINE, Claim, Volume
+from metaflow_hera.plan.records import Claim, Volume
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
 PARAMETERS_ARTIFACT: Final = "parameters"
 RETRY_POLICY: Final = "Always"
 
-CRON: Final[dict[str, Any]] = {
-    "concurrencyPolicy": "Allow",  # as the peer: a run that is late does not cost the next one
-    "startingDeadlineSeconds": STARTING_DEADLINE,
-    "successfulJobsHistoryLimit": 10_000,  # Argo's default is to delete all but three runs
-    "failedJobsHistoryLimit": 10_000,
-}
+TEMPLATE_LABEL: Final = "workflows.argoproj.io/workflow-template"
+"""On a Workflow, the WorkflowTemplate behind it: Argo's server and command line write it, too."""
 
 
 def volume_name(volume: Volume, number: int) -> str:

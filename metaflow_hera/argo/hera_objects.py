@@ -6,7 +6,6 @@ import contextvars
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hera.shared import global_config
@@ -16,8 +15,10 @@ from hera.workflows import models as m
 from metaflow_hera.argo import fixed
 from metaflow_hera.argo.expressions import escape_dollars, render_depends, render_duration, render_when
 from metaflow_hera.argo.program import ANNOTATION, render_command, shared_program
+from metaflow_hera.argo.sensor import to_sensor
+from metaflow_hera.argo.starting import beginnings
 from metaflow_hera.errors import ManifestError
-from metaflow_hera.naming import POD_DIR, Annotations
+from metaflow_hera.naming import POD_DIR
 from metaflow_hera.plan import records
 from metaflow_hera.plan.text import PARAMETERS_AS_BASE64, Text, render
 
@@ -42,10 +43,11 @@ def to_cron_workflow(plan: records.Plan) -> CronWorkflow | None:
 
 
 def to_manifests(plan: records.Plan) -> list[dict[str, Any]]:
-    """The WorkflowTemplate and, if the flow is scheduled, the CronWorkflow, as Kubernetes takes them."""
+    """The WorkflowTemplate and, if the flow starts by itself, CronWorkflow and Sensor, as Kubernetes takes them."""
     objects = (to_workflow_template(plan), to_cron_workflow(plan))
     with _nothing_inherited():
-        return [hera_object.to_dict() for hera_object in objects if hera_object is not None]
+        documents = [hera_object.to_dict() for hera_object in objects if hera_object is not None]
+    return [*documents, *filter(None, [to_sensor(plan)])]
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
         name=plan.name,
         namespace=plan.namespace or None,
         labels=_sorted(plan.labels),
-        annotations=_sorted({**plan.annotations, **_schedule_annotation(plan)}),
+        annotations=_sorted({**plan.annotations, **beginnings(plan)}),
         entrypoint=plan.entrypoint,
         on_exit=plan.on_exit or None,
         arguments=m.Arguments(parameters=[_argument(parameter) for parameter in plan.parameters])
@@ -77,13 +79,6 @@ def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
         workflow_metadata=_workflow_metadata(plan, program),
         templates=[_template(template, program) for template in plan.templates],
     )
-
-
-def _schedule_annotation(plan: records.Plan) -> dict[str, str]:
-    """The template alone tells the whole Plan, so whoever finds it can make the CronWorkflow that belongs to it."""
-    if plan.schedule is None:
-        return {}
-    return {Annotations.SCHEDULE: json.dumps(asdict(plan.schedule), sort_keys=True)}
 
 
 def _workflow_metadata(plan: records.Plan, program: str) -> m.WorkflowMetadata | None:
@@ -101,10 +96,10 @@ def _cron_workflow(plan: records.Plan, schedule: records.Schedule) -> CronWorkfl
         labels=_sorted(plan.labels),
         schedules=[schedule.cron],
         timezone=schedule.timezone,
-        concurrency_policy=fixed.CRON["concurrencyPolicy"],
-        starting_deadline_seconds=fixed.CRON["startingDeadlineSeconds"],
-        successful_jobs_history_limit=fixed.CRON["successfulJobsHistoryLimit"],
-        failed_jobs_history_limit=fixed.CRON["failedJobsHistoryLimit"],
+        concurrency_policy=schedule.concurrency.value,
+        starting_deadline_seconds=schedule.starting_deadline,
+        successful_jobs_history_limit=schedule.successful_runs,
+        failed_jobs_history_limit=schedule.failed_runs,
         workflow_template_ref=m.WorkflowTemplateRef(name=plan.name),
     )
 

@@ -18,9 +18,6 @@ from metaflow_hera.plan.records import Plan
 
 Document = Mapping[str, Any]
 
-TEMPLATE_LABEL: Final = "workflows.argoproj.io/workflow-template"
-"""On a Workflow, the WorkflowTemplate behind it: Argo's server and command line write it, too."""
-
 CRON_LABEL: Final = "workflows.argoproj.io/cron-workflow"
 
 ENDED: Final = {"Terminate": "terminated", "Stop": "stopped"}
@@ -43,7 +40,7 @@ def workflow_from(plan: Plan, values: Mapping[str, str]) -> dict[str, Any]:
         spec["arguments"] = {"parameters": [{"name": name, "value": value} for name, value in values.items()]}
     metadata = {
         "generateName": f"{plan.name}-",
-        "labels": {**plan.run_labels, TEMPLATE_LABEL: plan.name},
+        "labels": {**plan.run_labels, fixed.TEMPLATE_LABEL: plan.name},
         "annotations": {
             Annotations.FLOW: plan.annotations.get(Annotations.FLOW, ""),
             Annotations.TRIGGERED_AT: datetime.now(UTC).isoformat(),
@@ -56,7 +53,7 @@ def name_of_deployment(workflow: Document) -> str:
     """Of the WorkflowTemplate behind a Workflow; empty for one that has none."""
     labels = workflow["metadata"].get("labels", {})
     reference = workflow.get("spec", {}).get("workflowTemplateRef") or {}
-    return str(reference.get("name") or labels.get(TEMPLATE_LABEL) or labels.get(CRON_LABEL) or "")
+    return str(reference.get("name") or labels.get(fixed.TEMPLATE_LABEL) or labels.get(CRON_LABEL) or "")
 
 
 def order_of(workflow: Document) -> datetime:

@@ -19,5 +19,7 @@ class Choices:
     name: str | None = None
     """Of the WorkflowTemplate, instead of one made of the flow's name."""
     tags: tuple[str, ...] = ()
+    publishes: bool = True
+    """Whether its tasks publish an event when they have succeeded."""
     deadline: int | None = None
     """Seconds that a whole run may take."""

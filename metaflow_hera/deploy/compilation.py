@@ -6,18 +6,17 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from metaflow_hera.argo.cron import five_fields
 from metaflow_hera.deploy.arguments import Arguments, default_arguments, describe_parameters, plan_parameters
 from metaflow_hera.deploy.cells import module_text
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.projects import name_in_argo, project_of_flow
 from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
-from metaflow_hera.flow.decorators import flow_decorators, schedule
+from metaflow_hera.deploy.starting import schedule_of, triggers_of_flow
 from metaflow_hera.naming import Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
-from metaflow_hera.plan.records import Plan, Schedule
+from metaflow_hera.plan.records import Plan
 from metaflow_hera.records import tags
 from metaflow_hera.runtime.bootstrap import COMMAND
 from metaflow_hera.settings import Settings, variable
@@ -48,11 +47,13 @@ class Compiled:
 def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Compiled:
     """Evaluate deploy-time functions, package the code and compile; nothing is written."""
     name = name_in_argo(flow.name, flow.graph.decorators, choices.name, settings.user)
-    check_promises(flow, settings)
+    check_promises(flow)
     tags.check(choices.tags)
     store = open_store(settings.datastore, settings)
     package = package_flow(flow, settings)
     defaults = default_arguments(flow, settings)
+    parameters = plan_parameters(flow, defaults.texts)
+    project = project_of_flow(flow.graph.decorators, settings.user)
     options = CompileOptions(
         name=name,
         file=package.flow_file,
@@ -68,8 +69,11 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
-        parameters=plan_parameters(flow, defaults.texts),
+        parameters=parameters,
         schedule=schedule_of(flow),
+        started_by=triggers_of_flow(flow, parameters, settings),
+        project=(project.name, project.branch) if project else None,
+        publishes=choices.publishes,
         annotations=_annotations(flow, settings),
         deadline=choices.deadline,
     )
@@ -116,22 +120,16 @@ def version_of(plan: Plan) -> str:
 
 
 def environment_of_pods(settings: Settings) -> dict[str, str]:
-    """How pods reach the bucket, and where their own data in S3 is."""
+    """How pods reach the bucket and where their own data in S3 is; and where they publish events."""
     endpoint = settings.pod_s3_endpoint_url or settings.s3_endpoint_url
-    known = {
+    of_s3 = {
         variable("s3_endpoint_url"): endpoint,
         variable("s3_region"): settings.s3_region,
         variable("datatools_s3root"): settings.datatools_s3root,
     }
     is_s3_used = settings.datastore.startswith("s3://") or settings.datatools_s3root
-    return {name: value for name, value in known.items() if value and is_s3_used}
-
-
-def schedule_of(flow: CheckedFlow) -> Schedule | None:
-    decorator = next((each for each in flow_decorators(flow.flow_class) if isinstance(each, schedule)), None)
-    if decorator is None or decorator.expression is None:
-        return None
-    return Schedule(cron=five_fields(decorator.expression), timezone=decorator.timezone or "UTC")
+    known = {variable("events_url"): settings.pod_events_url or settings.events_url, **(of_s3 if is_s3_used else {})}
+    return {name: value for name, value in known.items() if value}
 
 
 def describe_package(compiled: Compiled) -> str:

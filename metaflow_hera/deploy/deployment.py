@@ -20,6 +20,7 @@ from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_pa
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
+from metaflow_hera.deploy.starting import check_for_cluster
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.triggered import TriggeredRun, refuse_token
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError, UsageError
@@ -179,6 +180,8 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
     compiled = compile_flow(flow, choices, settings)
     backend = open_backend(settings)
+    if settings.backend != "embedded":
+        check_for_cluster(compiled.plan, settings)
     replaced = _replaced(backend, compiled)
     refuse_unreachable_store(compiled, settings)
     compiled.upload()

@@ -11,6 +11,7 @@ from metaflow_hera.deploy.compilation import compile_flow, describe_package
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
+from metaflow_hera.deploy.starting import check_for_cluster
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.settings import Settings
 
@@ -27,7 +28,10 @@ def compile_manifests(
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> list[dict[str, Any]]:
-    """The WorkflowTemplate and, with a schedule, the CronWorkflow; the code package is put into the datastore."""
+    """The WorkflowTemplate, and with a schedule the CronWorkflow, with triggers the Sensor.
+
+    The code package is put into the datastore.
+    """
     checked = check_flow(flow, with_=with_, launch=launch or LaunchOptions())
     return checked_manifests(checked, choices or Choices(), settings or Settings.load(), tell)
 
@@ -35,6 +39,7 @@ def compile_manifests(
 def checked_manifests(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell) -> list[dict[str, Any]]:
     """The same of a flow that is checked."""
     compiled = compile_flow(flow, choices, settings)
+    check_for_cluster(compiled.plan, settings)
     documents = manifests(compiled.plan)
     compiled.upload()
     tell(describe_package(compiled))

@@ -147,14 +147,26 @@ class parallel(StepDecorator):  # noqa: N801
     """The tasks of a ``num_parallel`` run at the same time and know each other, by `current.parallel`."""
 
 
+CONCURRENCY_POLICIES = ("Allow", "Forbid", "Replace")
+"""While the run of an earlier firing goes on, run beside it, not at all, or in its place."""
+
+
 class schedule(FlowDecorator):  # noqa: N801
-    """Run the deployed flow by itself; *cron* has six fields as at AWS or five as in Unix, *timezone* an IANA name."""
+    """Run the deployed flow by itself; *cron* has six fields as at AWS or five as in Unix, *timezone* an IANA name.
+
+    *concurrency_policy* says what becomes of a firing while the run of an earlier one goes on, *starting_deadline* for
+    how many seconds one that was missed is made up for, and the limits how many runs a cluster keeps that have ended.
+    """
 
     cron: str | None = None
     weekly: bool = False
     daily: bool = True
     hourly: bool = False
     timezone: str | None = None
+    concurrency_policy: str = "Allow"
+    starting_deadline: int = 3540
+    successful_runs_limit: int = 10_000
+    failed_runs_limit: int = 10_000
 
     @property
     def expression(self) -> str | None:
@@ -172,6 +184,12 @@ class schedule(FlowDecorator):  # noqa: N801
         for period in ("weekly", "daily", "hourly"):
             yield from checks.truth(period, getattr(self, period))
         yield from checks.timezone("timezone", self.timezone)
+        if self.concurrency_policy not in CONCURRENCY_POLICIES:
+            yield (
+                f"concurrency_policy must be one of {', '.join(CONCURRENCY_POLICIES)}, not {self.concurrency_policy!r}"
+            )
+        for limit in ("starting_deadline", "successful_runs_limit", "failed_runs_limit"):
+            yield from checks.whole(limit, getattr(self, limit), at_least=0)
 
 
 class Kinds(Mapping[str, type[K]]):

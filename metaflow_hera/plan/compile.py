@@ -10,7 +10,7 @@ from functools import partial
 from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import FlowError, NamingError, Problem
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import Annotations, label_value
+from metaflow_hera.naming import RESERVED_PARAMETER_PREFIX, Annotations, label_value
 from metaflow_hera.plan.container import exit_container, step_container
 from metaflow_hera.plan.dag import DagCompiler
 from metaflow_hera.plan.names import Names
@@ -55,6 +55,7 @@ def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
         run_labels=flow_label,
         deadline=options.deadline,
         schedule=options.schedule,
+        triggers=options.started_by,
     )
 
 
@@ -82,12 +83,24 @@ def _problems_of_options(options: CompileOptions) -> Iterator[str]:
     for name, count in Counter(parameter.name for parameter in options.parameters).items():
         if not _PARAMETER_NAME.match(name) or name in RESERVED_PARAMETERS:
             yield f"the parameter name {name!r} cannot be used in Argo: use ASCII letters, digits, '-', '_'; not 'json'"
+        if name.startswith(RESERVED_PARAMETER_PREFIX):
+            yield f"the parameter name {name!r} begins like those of metaflow-hera itself; choose another"
         if count > 1:
             yield f"{count} parameters have the name {name!r}"
+    yield from _without_values(options)
+
+
+def _without_values(options: CompileOptions) -> Iterator[str]:
+    """Parameters that nobody gives a value to when a run starts by itself."""
+    required = [parameter.name for parameter in options.parameters if parameter.value is None]
     if options.schedule is not None:
-        for parameter in options.parameters:
-            if parameter.value is None:
-                yield f"parameter {parameter.name!r} has no default, and a scheduled run has nobody to give it a value"
+        for name in required:
+            yield f"parameter {name!r} has no default, and a scheduled run has nobody to give it a value"
+    if options.started_by is not None:
+        given = {name for event in options.started_by.events for name in event.parameters}
+        for name in required:
+            if name not in given:
+                yield f"parameter {name!r} has no default, and none of the events that start a run gives it a value"
 
 
 def _check_sizes(graph: Graph, templates: tuple[Template, ...]) -> None:

@@ -8,14 +8,16 @@ from dataclasses import fields
 from metaflow_hera.command import ExitCommand, TaskCommand
 from metaflow_hera.errors import NamingError
 from metaflow_hera.flow.decorators import catch, decorator_of, retry, timeout
-from metaflow_hera.graph.model import Foreach, Graph, Step
+from metaflow_hera.graph.model import End, Foreach, Graph, Step
 from metaflow_hera.naming import (
+    END_EVENT,
     NEXT_OUTPUT,
     PARAMETERS_FILE,
     POD_DIR,
     POD_DIR_VARIABLE,
     SPLITS_OUTPUT,
     Annotations,
+    flow_event,
     output_file,
 )
 from metaflow_hera.plan.names import PATH, Names
@@ -24,6 +26,7 @@ from metaflow_hera.plan.pod import pod_of
 from metaflow_hera.plan.records import Claim, Container, EmptyDir, Retry
 from metaflow_hera.plan.switches import chooses
 from metaflow_hera.plan.text import Input, Retries, Text, WorkflowStatus, parse, render, text
+from metaflow_hera.records.codec import encode
 
 POD_VOLUME = EmptyDir(name="pod", path=POD_DIR)
 """Also where the root file system is read-only, or the user is not root, a step can write here."""
@@ -53,6 +56,8 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
         user=_literal(options.user),
         tags=tuple(map(_literal, options.tags)),
         triggers=tuple(map(_literal, options.triggers)),
+        events=tuple(_literal(event) for event in _events(options)) if step.name == graph.start else (),
+        publishes=tuple(_literal(event) for event in _published(step, graph, options)),
         origin=_literal(options.origin),
     )
     return _without_tags(
@@ -82,6 +87,19 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
             annotations={**pod.annotations, Annotations.STEP: step.name},
         )
     )
+
+
+def _events(options: CompileOptions) -> Iterator[str]:
+    for event in options.started_by.events if options.started_by else ():
+        yield encode(event).decode()
+
+
+def _published(step: Step, graph: Graph, options: CompileOptions) -> Iterator[str]:
+    """What tells others that a task of the step succeeded, where there may be others: of a deployment."""
+    if options.name and options.publishes:
+        names = [step.name, *([END_EVENT] if isinstance(step.transition, End) else [])]
+        for name in dict.fromkeys(names):
+            yield flow_event(graph.flow, name, *(options.project or ()))
 
 
 def exit_container(graph: Graph, names: Names, options: CompileOptions) -> Container:

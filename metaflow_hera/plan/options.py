@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from metaflow_hera.naming import WORKFLOW_RUN_PREFIX
-from metaflow_hera.plan.records import Parameter, Schedule
+from metaflow_hera.plan.records import Parameter, Schedule, Triggers
 from metaflow_hera.plan.text import Text, WorkflowName, text
 
 RUN_OF_WORKFLOW = text(WORKFLOW_RUN_PREFIX, WorkflowName())
@@ -46,6 +46,11 @@ class CompileOptions:
     """The run that the one to come resumes."""
     parameters: tuple[Parameter, ...] = ()
     schedule: Schedule | None = None
+    started_by: Triggers | None = None
+    project: tuple[str, str] | None = None
+    """The project and branch of a deployment that has them."""
+    publishes: bool = True
+    """Whether tasks of a deployment publish the event of their success."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline: int | None = None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 from metaflow_hera.plan.text import Condition, Depends, Text
+from metaflow_hera.records.events import Awaited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,19 @@ Template = Dag | Steps | Container
 STARTING_DEADLINE = 3540
 """Seconds for which a missed firing is made up for: a controller that was away for less than an hour loses none."""
 
+HISTORY_LIMIT = 10_000
+"""Runs of a schedule that a cluster keeps, of those that ended well and of the others each; Argo keeps 3 and 1."""
+
+
+class Concurrency(StrEnum):
+    """What becomes of a firing while a run of an earlier one has not ended, in Argo's words."""
+
+    ALLOW = "Allow"
+    FORBID = "Forbid"
+    """It is let go."""
+    REPLACE = "Replace"
+    """That run is terminated."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
@@ -130,11 +145,44 @@ class Schedule:
 
     cron: str
     timezone: str = "UTC"
+    concurrency: Concurrency = Concurrency.ALLOW
+    """As the peer, all runs: one that is late does not cost the next one."""
+    starting_deadline: int = STARTING_DEADLINE
+    successful_runs: int = HISTORY_LIMIT
+    failed_runs: int = HISTORY_LIMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """When events that came so far are forgotten, unless all of them had come: a cron line, as in a `Schedule`."""
+
+    cron: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSource:
+    """Where Argo Events has the events from, and as whom its Sensor starts runs."""
+
+    name: str
+    event: str
+    bus: str = "default"
+    service_account: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triggers:
+    """The events that start a run when all of them have come."""
+
+    events: tuple[Awaited, ...]
+    resets: tuple[Reset, ...] = ()
+    source: EventSource | None = None
+    """None where there is no Argo Events: the embedded engine has a queue of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A deployment, whole: the WorkflowTemplate and, if it is scheduled, the CronWorkflow."""
+    """A deployment, whole: the WorkflowTemplate and, if it starts by itself, the CronWorkflow and the Sensor."""
 
     name: str
     entrypoint: str
@@ -151,6 +199,7 @@ class Plan:
     deadline: int | None = None
     """Seconds that a whole run may take."""
     schedule: Schedule | None = None
+    triggers: Triggers | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Template]:

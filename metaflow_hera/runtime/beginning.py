@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from metaflow_hera import __version__
@@ -37,7 +38,12 @@ def begin_run(
         return begun.parameters, None
     fixed: Mapping[str, Ref] = {}
     problem: ParameterError | ArtifactError | None = None
+    causes: tuple[Cause, ...] = ()
     try:
+        if command.events:
+            from metaflow_hera.runtime.events import told_by_events  # few runs are started by events
+
+            texts, causes = told_by_events(command, flow_class, texts)
         fixed = _fixed(flow_class, texts, store)
     except (ParameterError, ArtifactError) as error:
         problem = error
@@ -48,7 +54,7 @@ def begin_run(
         configs={attribute: spec.name for attribute, spec in _configs(flow_class).items()},
         graph=to_json(graph),
     )
-    runs.begin(store, record)
+    runs.begin(store, replace(record, triggers=(*record.triggers, *causes)))
     return fixed, problem
 
 

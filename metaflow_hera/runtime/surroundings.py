@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.flow.constants import constants_of
@@ -15,8 +16,6 @@ from metaflow_hera.flow.parameters import config_attributes, parameters_of
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Step
 from metaflow_hera.naming import pathspec
-from metaflow_hera.records.codec import decode
-from metaflow_hera.records.run import Cause
 from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.inputs import Place
@@ -49,6 +48,8 @@ class Surrounded:
         return self.command.user or self.settings.user
 
 
+_TRIGGERS: Final = ("trigger", "trigger_on_finish")
+
 Surrounding = Callable[[Surrounded], AbstractContextManager[None]]
 """What happens before and after the user's code; whatever it raises is the failure of the step."""
 
@@ -69,15 +70,12 @@ def facts(task: Surrounded) -> Iterator[None]:
 
         if project := project_of(task.place.graph.decorators, task.user):
             provide(**project.facts(task.command.flow))
-    if task.command.triggers:
-        from metaflow_hera.client.trigger import Trigger  # few runs are triggered, and hardly a step asks by what
-
-        causes = [decode(Cause, text.encode()) for text in task.command.triggers]
-        provide(trigger=Trigger(causes, task.place.store))
+    if task.command.triggers or any(spec.name in _TRIGGERS for spec in task.place.graph.decorators):
+        provide(trigger=Later(lambda: _client_object(task, "Run").trigger))
     yield
 
 
-def _client_object(task: Surrounded, kind: str) -> object:
+def _client_object(task: Surrounded, kind: str) -> Any:
     from metaflow_hera import client  # 20 ms that a step does not pay which asks for none
 
     keys = task.place.keys

@@ -272,16 +272,6 @@ def test_what_a_function_gives_is_checked_where_the_flow_is_deployed() -> None:
     ]
 
 
-def test_deploying_says_what_has_no_effect_yet() -> None:
-    lines: list[str] = []
-    deploy(flow(trigger(event="a"), trigger_on_finish(flow="Up")), tell=lines.append)
-
-    assert [line for line in lines if line.startswith("@")] == [
-        "@trigger of Written has no effect on its deployment yet: no event starts runs",
-        "@trigger_on_finish of Written has no effect on its deployment yet: no run of another flow starts runs",
-    ]
-
-
 @trigger_on_finish(flow="Base")
 class Downstream(FlowSpec):
     @step

@@ -288,6 +288,7 @@ def test_a_command_tells_its_container_everything() -> None:
         deployment="flow",
         user="me",
         tags=("a", "b c"),
+        publishes=("metaflow.Flow.end",),
     )
 
 
