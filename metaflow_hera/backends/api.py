@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any, Protocol
 
 from metaflow_hera.errors import BackendError
 
 Document = dict[str, Any]
 """A Kubernetes object as JSON has it; its kind is WorkflowTemplate, CronWorkflow or Workflow."""
+
+
+class Action(StrEnum):
+    """What can be done with a Workflow."""
+
+    TERMINATE = "terminate"
+    STOP = "stop"
+    SUSPEND = "suspend"
+    UNSUSPEND = "unsuspend"
+    RETRY = "retry"
 
 
 class ConflictingWriteError(BackendError):
@@ -48,8 +59,11 @@ class ArgoApi(Protocol):
         """Whether there was such an object."""
         ...
 
-    def terminate(self, workflow: str) -> Document | None:
-        """End a Workflow now, without its exit handler; None if there is none of that name."""
+    def act(self, action: Action, workflow: str) -> Document | None:
+        """Do that with a Workflow, which has not ended, or for RETRY has ended badly; None if there is none of that name.
+
+        If it came to be otherwise in the meantime, nothing happens.
+        """
         ...
 
     def watch(self, workflow: str) -> Iterator[Document]:
