@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from metaflow_hera.engine.phases import Phase as Phase
@@ -53,6 +54,16 @@ class RunStatus:
     """Empty in a list of runs."""
     is_suspended: bool = False
     """It has not ended, and nothing new of it starts."""
+
+
+class Action(StrEnum):
+    """What can be asked of a run, with the name of what does it."""
+
+    TERMINATE = "terminate"
+    STOP = "stop"
+    SUSPEND = "suspend"
+    UNSUSPEND = "unsuspend"
+    RETRY = "retry"
 
 
 class Backend(Protocol):

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any, Protocol
 
+from metaflow_hera.backends import Action
 from metaflow_hera.errors import BackendError
 
 Document = dict[str, Any]
 """A Kubernetes object as JSON has it; its kind is WorkflowTemplate, CronWorkflow or Workflow."""
-
-
-class Action(StrEnum):
-    """What can be done with a Workflow."""
-
-    TERMINATE = "terminate"
-    STOP = "stop"
-    SUSPEND = "suspend"
-    UNSUSPEND = "unsuspend"
-    RETRY = "retry"
 
 
 class ConflictingWriteError(BackendError):
@@ -60,7 +50,7 @@ class ArgoApi(Protocol):
         ...
 
     def act(self, action: Action, workflow: str) -> Document | None:
-        """Do that with a Workflow, which has not ended, or for RETRY has ended badly; None if there is none of that name.
+        """Do that with a Workflow that has not ended, or for RETRY ended badly; None if there is none of that name.
 
         If it came to be otherwise in the meantime, nothing happens.
         """

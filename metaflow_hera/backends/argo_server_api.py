@@ -17,7 +17,8 @@ from hera.workflows import WorkflowsService, models
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from metaflow_hera.backends.api import Action, Document
+from metaflow_hera.backends import Action
+from metaflow_hera.backends.api import Document
 from metaflow_hera.backends.api_errors import refused, unreachable
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from metaflow_hera.backends import Deployment, RunStatus, Shutdown
-from metaflow_hera.backends.api import Action, ArgoApi
+from metaflow_hera.backends import Action, Deployment, RunStatus, Shutdown
+from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.argo_objects import (
     deployment_of,
     name_of_deployment,

@@ -18,7 +18,8 @@ from lightkube.resources.core_v1 import Pod
 from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 
 from metaflow_hera.argo import fixed
-from metaflow_hera.backends.api import Action, ConflictingWriteError, Document
+from metaflow_hera.backends import Action
+from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refused, unreachable
 from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError

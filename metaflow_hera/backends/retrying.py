@@ -1,6 +1,7 @@
-"""A Workflow that ended badly as one that goes on: what Argo's server does, for who has only the Kubernetes API. All pure.
+"""A Workflow that ended badly as one that goes on: what Argo's server does, for who has only the Kubernetes API.
 
-Nodes that did not succeed are taken out of its status, so the controller makes them anew; groups of nodes are opened again.
+Nodes that did not succeed are taken out of its status, so the controller makes them anew; groups of nodes are opened
+again. All pure.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ def retried(workflow: Mapping[str, Any], now: datetime) -> Retried:
     kept = {key: _reopened(node, gone, stamp) for key, node in nodes.items() if key not in gone}
     opened = {
         **_without(status, "finishedAt", "compressedNodes"),
-        **{"phase": "", "message": "", "startedAt": stamp, "nodes": kept},
+        "phase": "",
+        "message": "",
+        "startedAt": stamp,
+        "nodes": kept,
         "conditions": _conditions(status.get("conditions") or ()),
         "taskResultsCompletionStatus": _without(status.get("taskResultsCompletionStatus") or {}, *gone),
     }
@@ -78,7 +82,9 @@ class _Nodes:
     def gone(self) -> frozenset[str]:
         """Those that are made anew, and all of the exit handler."""
         lead = f"{self.workflow}{ON_EXIT}"
-        retries = {child: key for key, node in self.nodes.items() if node["type"] == "Retry" for child in _children(node)}
+        retries = {
+            child: key for key, node in self.nodes.items() if node["type"] == "Retry" for child in _children(node)
+        }
         return frozenset(
             key
             for key, node in self.nodes.items()

@@ -70,7 +70,7 @@ class Scheduler:
         return self._decided()
 
     def shut_down(self, how: Shutdown) -> list[Pod]:
-        """Start nothing more; when what runs has ended, so has the run. A run that is stopped is past that at its exit."""
+        """Start nothing more; when what runs has ended, so has the run. A stop comes too late for the exit handler."""
         if self.phase.is_final or (how is Shutdown.STOP and self._about.status is not None):
             return []
         if how is Shutdown.TERMINATE:

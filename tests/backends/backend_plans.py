@@ -21,7 +21,7 @@ from metaflow_hera.plan.text import (
 )
 
 FLOW = os.environ.get("MFHERA_TEST_FLOW", "TestFlow")
-"""What marks all that tests make in a cluster, and clear away: of each who uses one cluster at the same time another."""
+"""What marks all that tests make in a cluster, and clear away: of each who uses the cluster another."""
 OUT = "import os, pathlib, sys; out = pathlib.Path(os.environ['MFHERA_POD_DIR'])\n"
 
 
