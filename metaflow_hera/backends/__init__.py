@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from metaflow_hera.engine.phases import Phase as Phase
+from metaflow_hera.engine.phases import Shutdown as Shutdown
 from metaflow_hera.plan.records import Plan
 
 
@@ -50,6 +52,18 @@ class RunStatus:
     parameters: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[NodeStatus, ...] = ()
     """Empty in a list of runs."""
+    is_suspended: bool = False
+    """It has not ended, and nothing new of it starts."""
+
+
+class Action(StrEnum):
+    """What can be asked of a run, with the name of what does it."""
+
+    TERMINATE = "terminate"
+    STOP = "stop"
+    SUSPEND = "suspend"
+    UNSUSPEND = "unsuspend"
+    RETRY = "retry"
 
 
 class Backend(Protocol):
@@ -94,4 +108,23 @@ class Backend(Protocol):
 
     def terminate(self, run: str) -> None:
         """End a run now: SIGTERM to its pods, no exit handler; nothing happens to one that has ended."""
+        ...
+
+    def stop(self, run: str) -> None:
+        """End a run: SIGTERM to its pods, then its exit handler; nothing happens to one that has ended."""
+        ...
+
+    def suspend(self, run: str) -> None:
+        """Let what runs end, and nothing new start; nothing happens to a run that has ended or is about to."""
+        ...
+
+    def unsuspend(self, run: str) -> None:
+        """Let a suspended run go on; nothing happens to one that is not."""
+        ...
+
+    def retry(self, run: str) -> None:
+        """Let a run that ended badly go on: what did not succeed runs again, what succeeded stays with its attempts.
+
+        Nothing happens to one that has not ended. `BackendError` for one that succeeded.
+        """
         ...

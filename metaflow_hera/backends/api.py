@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from metaflow_hera.backends import Action
 from metaflow_hera.errors import BackendError
 
 Document = dict[str, Any]
@@ -48,8 +49,11 @@ class ArgoApi(Protocol):
         """Whether there was such an object."""
         ...
 
-    def terminate(self, workflow: str) -> Document | None:
-        """End a Workflow now, without its exit handler; None if there is none of that name."""
+    def act(self, action: Action, workflow: str) -> Document | None:
+        """Do that with a Workflow that has not ended, or for RETRY ended badly; None if there is none of that name.
+
+        If it came to be otherwise in the meantime, nothing happens.
+        """
         ...
 
     def watch(self, workflow: str) -> Iterator[Document]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from metaflow_hera.argo import fixed
 from metaflow_hera.argo.manifest import from_manifests
-from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus
+from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus, Shutdown
 from metaflow_hera.naming import Annotations, workflow_run_id
 from metaflow_hera.plan.names import PATH
 from metaflow_hera.plan.records import Plan
@@ -20,10 +20,12 @@ Document = Mapping[str, Any]
 
 CRON_LABEL: Final = "workflows.argoproj.io/cron-workflow"
 
-ENDED: Final = {"Terminate": "terminated", "Stop": "stopped"}
-"""What is told of a run that somebody ended, by Argo's word for how."""
+ENDED: Final = {"Terminate": Shutdown.TERMINATE, "Stop": Shutdown.STOP}
+"""How somebody ended a run, by Argo's word for it."""
 
-_ON_EXIT: Final = ".onExit"
+ON_EXIT: Final = ".onExit"
+"""What follows the name of a Workflow in those of the nodes of its exit handler."""
+
 _PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
 
 
@@ -80,6 +82,7 @@ def run_status(workflow: Document, *, with_nodes: bool = True) -> RunStatus:
         finished=_optional_time(status.get("finishedAt")),
         parameters=_parameters(workflow),
         nodes=tuple(_tasks(metadata["name"], nodes, templates)) if with_nodes else (),
+        is_suspended=not phase.is_final and bool((workflow.get("spec") or {}).get("suspend")),
     )
 
 
@@ -116,7 +119,7 @@ def _parameters(workflow: Document) -> dict[str, str]:
 
 def _tasks(workflow: str, nodes: Mapping[str, Document], templates: Mapping[str, Document]) -> Iterator[NodeStatus]:
     """One for each task, in the order in which they began; the exit handler is none."""
-    tasks = [node for node in _task_nodes(nodes) if not node["name"].startswith(f"{workflow}{_ON_EXIT}")]
+    tasks = [node for node in _task_nodes(nodes) if not node["name"].startswith(f"{workflow}{ON_EXIT}")]
     for node in sorted(tasks, key=lambda each: (each.get("startedAt") or "", each["name"])):
         yield _task(node, nodes, templates)
 

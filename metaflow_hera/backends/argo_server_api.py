@@ -17,6 +17,7 @@ from hera.workflows import WorkflowsService, models
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import Document
 from metaflow_hera.backends.api_errors import refused, unreachable
 from metaflow_hera.errors import BackendError
@@ -79,6 +80,17 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         models.Workflow,
     ),
 }
+
+
+_ACTIONS: Final[Mapping[Action, tuple[type[Any], str]]] = {
+    Action.TERMINATE: (models.WorkflowTerminateRequest, "terminate"),
+    Action.STOP: (models.WorkflowStopRequest, "stop"),
+    Action.SUSPEND: (models.WorkflowSuspendRequest, "suspend"),
+    Action.UNSUSPEND: (models.WorkflowResumeRequest, "resume"),
+    Action.RETRY: (models.WorkflowRetryRequest, "retry"),
+}
+_LIFTED: Final = (Action.TERMINATE, Action.STOP, Action.RETRY)
+"""What a suspension must not hold up."""
 
 
 class _Patient(requests.Session):
@@ -152,12 +164,26 @@ class ArgoServerApi:
         call = getattr(self._service, f"delete_{_KINDS[kind].singular}")
         return self._unless_missing(f"delete {kind} {name!r}", lambda: call(name)) is not None
 
-    def terminate(self, workflow: str) -> Document | None:
-        """End a Workflow now, without its exit handler; None if there is none of that name."""
-        request = models.WorkflowTerminateRequest(name=workflow, namespace=self.namespace)
+    def act(self, action: Action, workflow: str) -> Document | None:
+        """Do that with a Workflow; None if there is none of that name."""
+        try:
+            changed = self._do(action, workflow)
+        except BackendError:
+            # The server is at a loss with a Workflow that is past the action; it says no more than 500.
+            found = self.get("Workflow", workflow)
+            if found is None or _is_past(action, found):
+                return found
+            raise
+        if changed is not None and action in _LIFTED and changed["spec"].get("suspend"):
+            return self._do(Action.UNSUSPEND, workflow)  # its controller does nothing with what is suspended
+        return changed
+
+    def _do(self, action: Action, workflow: str) -> Document | None:
+        request, name = _ACTIONS[action]
+        call = getattr(self._service, f"{name}_workflow")
+        asked = request(name=workflow, namespace=self.namespace)
         return self._unless_missing(
-            f"terminate Workflow {workflow!r}",
-            lambda: _plain(self._service.terminate_workflow(workflow, request), "Workflow"),
+            f"{action} Workflow {workflow!r}", lambda: _plain(call(workflow, asked), "Workflow")
         )
 
     def watch(self, workflow: str) -> Iterator[Document]:
@@ -194,6 +220,13 @@ class ArgoServerApi:
             if isinstance(error.__cause__, NotFound):
                 return None
             raise
+
+
+def _is_past(action: Action, workflow: Document) -> bool:
+    """Whether there is nothing left to do: it has ended, or, to be tried again, has not."""
+    phase = (workflow.get("status") or {}).get("phase")
+    has_ended = phase in ("Succeeded", "Failed", "Error")
+    return has_ended if action is not Action.RETRY else not has_ended
 
 
 def _plain(found: Any, kind: str) -> Document:

@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from metaflow_hera.backends import Deployment, RunStatus
+from metaflow_hera.backends import Action, Deployment, RunStatus, Shutdown
 from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.argo_objects import (
-    ENDED,
     deployment_of,
     name_of_deployment,
     order_of,
@@ -18,13 +17,14 @@ from metaflow_hera.backends.argo_objects import (
 )
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.publishing import Publisher
+from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
 from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings
-from metaflow_hera.store import open_store
+from metaflow_hera.store import Store, open_store
 
 
 class ClusterBackend:
@@ -77,16 +77,41 @@ class ClusterBackend:
                 self._workflow(run)
 
     def terminate(self, run: str) -> None:
-        before = run_status(self._workflow(run), with_nodes=False)
-        if before.phase.is_final:
-            return
-        stopped = self._api.terminate(_workflow_name(run))
-        if stopped is None:
-            raise self._unknown(run)
+        terminated = self._act(Action.TERMINATE, run)
         # Argo runs no exit handler then, so nobody else would write it.
-        if uri := self._datastore(stopped):
-            end = EndRecord(status=runs.FAILED, finished=time.time(), message=ENDED["Terminate"])
-            runs.end(open_store(uri, self._settings), before.flow, run, end)
+        if terminated is not None and (store := self._store(terminated)) is not None:
+            end = EndRecord(status=runs.FAILED, finished=time.time(), message=Shutdown.TERMINATE)
+            runs.end(store, run_status(terminated, with_nodes=False).flow, run, end)
+
+    def stop(self, run: str) -> None:
+        self._act(Action.STOP, run)
+
+    def suspend(self, run: str) -> None:
+        self._act(Action.SUSPEND, run)
+
+    def unsuspend(self, run: str) -> None:
+        self._act(Action.UNSUSPEND, run)
+
+    def retry(self, run: str) -> None:
+        workflow = self._workflow(run)
+        before = run_status(workflow, with_nodes=False)
+        refuse_retry(run, before.phase)
+        if not before.phase.is_final:
+            return
+        # First, so that whoever dies in between leaves no end that is not one; the next look at it mends the rest.
+        if (store := self._store(workflow)) is not None:
+            runs.reopen(store, before.flow, run)
+        if self._api.act(Action.RETRY, _workflow_name(run)) is None:
+            raise self._unknown(run)
+
+    def _act(self, action: Action, run: str) -> dict[str, Any] | None:
+        """The Workflow after that; None if it had ended."""
+        if run_status(self._workflow(run), with_nodes=False).phase.is_final:
+            return None
+        changed = self._api.act(action, _workflow_name(run))
+        if changed is None:
+            raise self._unknown(run)
+        return changed
 
     def _template(self, name: str) -> dict[str, Any]:
         template = self._api.get("WorkflowTemplate", name)
@@ -109,10 +134,11 @@ class ClusterBackend:
     def _unknown(self, run: str) -> UnknownRunError:
         return UnknownRunError(f"there is no run {run!r} in {self._api.place}; `mfhera runs` lists them")
 
-    def _datastore(self, workflow: Mapping[str, Any]) -> str:
+    def _store(self, workflow: Mapping[str, Any]) -> Store | None:
+        """Where the runs of its deployment are recorded, if that is there and says so."""
         template = self._api.get("WorkflowTemplate", name_of_deployment(workflow))
-        annotations = template["metadata"].get("annotations", {}) if template else {}
-        return str(annotations.get(Annotations.DATASTORE, ""))
+        uri = (template["metadata"].get("annotations") or {}).get(Annotations.DATASTORE) if template else None
+        return open_store(uri, self._settings) if uri else None
 
 
 def _workflow_name(run: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from metaflow_hera.argo.manifest import manifests
-from metaflow_hera.backends import Deployment, Phase, RunStatus
+from metaflow_hera.backends import Deployment, Phase, RunStatus, Shutdown
 from metaflow_hera.backends.embedded_status import run_status
 from metaflow_hera.backends.engine import read_plan
 from metaflow_hera.backends.engine_control import EngineStatus as EngineStatus
@@ -21,6 +21,7 @@ from metaflow_hera.backends.engine_control import home_of, launch
 from metaflow_hera.backends.engine_control import start_engine as start_engine
 from metaflow_hera.backends.engine_control import stop_engine as stop_engine
 from metaflow_hera.backends.parameters import completed
+from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
@@ -32,7 +33,7 @@ from metaflow_hera.plan.records import Plan
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings
-from metaflow_hera.store import open_store
+from metaflow_hera.store import Store, open_store
 
 LOOK: Final = 0.15
 """Seconds between two looks of `watch`; one that finds nothing new costs microseconds."""
@@ -41,7 +42,6 @@ STARTING: Final = 10.0
 """Seconds that an engine may take to start before a run says that there is none."""
 
 NO_ENGINE: Final = "the engine does not run; start it with `mfhera engine start`"
-TERMINATED: Final = "terminated"
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -126,15 +126,47 @@ class EmbeddedBackend:
                     time.sleep(LOOK)
 
     def terminate(self, run: str) -> None:
+        stored = self._ask(run, State.request_termination)
+        # There is no exit handler then that writes it.
+        if stored is not None and (store := self._store(stored)) is not None:
+            ended = EndRecord(status=Phase.FAILED, finished=time.time(), message=Shutdown.TERMINATE)
+            runs.end(store, stored.flow, run, ended)
+
+    def stop(self, run: str) -> None:
+        self._ask(run, State.request_stop)
+
+    def suspend(self, run: str) -> None:
+        self._ask(run, lambda state, workflow: state.suspend(workflow, is_suspended=True))
+
+    def unsuspend(self, run: str) -> None:
+        self._ask(run, lambda state, workflow: state.suspend(workflow, is_suspended=False))
+
+    def retry(self, run: str) -> None:
+        with self._state() as state:
+            stored = self._found(state, run)
+            refuse_retry(run, stored.phase)
+            if not stored.phase.is_final:
+                return
+            # First, so that whoever dies in between leaves no end that is not one; the next look at it mends the rest.
+            if (store := self._store(stored)) is not None:
+                runs.reopen(store, stored.flow, run)
+            state.retry(stored.workflow)
+        launch(self._home)
+
+    def _ask(self, run: str, ask: Callable[[State, str], None]) -> StoredRun | None:
+        """Ask something of a run and its engine; None if the run has ended."""
         with self._state() as state:
             stored = self._found(state, run)
             if stored.phase.is_final:
-                return
-            state.request_termination(stored.workflow)
+                return None
+            ask(state, stored.workflow)
         launch(self._home)
-        if uri := read_plan(stored.manifest).annotations.get(Annotations.DATASTORE):
-            ended = EndRecord(status=Phase.FAILED, finished=time.time(), message=TERMINATED)
-            runs.end(open_store(uri, self._settings), stored.flow, run, ended)
+        return stored
+
+    def _store(self, run: StoredRun) -> Store | None:
+        """Where its runs are recorded, if it says so."""
+        uri = read_plan(run.manifest).annotations.get(Annotations.DATASTORE)
+        return open_store(uri, self._settings) if uri else None
 
     def _stored(self, state: State, name: str) -> StoredDeployment:
         if (deployment := state.deployment(name)) is not None:

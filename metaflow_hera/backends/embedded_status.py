@@ -27,6 +27,7 @@ def run_status(run: StoredRun, pods: Iterable[StoredPod] = (), *, message: str =
         finished=None if run.finished is None else _time(run.finished),
         parameters=run.parameters,
         nodes=tuple(_nodes(run, pods)),
+        is_suspended=run.is_suspended and not run.phase.is_final,
     )
 
 
@@ -41,7 +42,8 @@ def _nodes(run: StoredRun, pods: Iterable[StoredPod]) -> Iterator[NodeStatus]:
 
 def _node(run: StoredRun, attempts: list[StoredPod]) -> NodeStatus:
     first, last = attempts[0], attempts[-1]
-    waits = last.phase.is_bad and last.may_retry and not run.phase.is_final and not run.is_terminated
+    goes_on = not (run.phase.is_final or run.is_terminated or run.is_stopped)
+    waits = last.phase.is_bad and last.may_retry and goes_on
     return NodeStatus(
         name=last.node,
         step=last.step,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 
@@ -12,11 +14,14 @@ import httpx2
 from lightkube import Client, KubeConfig
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.resources.core_v1 import Pod
 from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 
 from metaflow_hera.argo import fixed
+from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refused, unreachable
+from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
@@ -29,6 +34,25 @@ WATCH_SECONDS: Final = 240
 
 WATCH_TRIES: Final = 8
 """How often a watch that breaks is begun anew before it is an error; half a minute in all."""
+
+RETRY_TRIES: Final = 20
+"""How often others may change a Workflow that is to be tried again."""
+
+PODS_GONE: Final = 60.0
+"""Seconds that pods may take to go; their grace is half of that."""
+
+LOOK: Final = 0.3
+
+WORKFLOW_LABEL: Final = "workflows.argoproj.io/workflow"
+NODE_ID: Final = "workflows.argoproj.io/node-id"
+
+_CHANGES: Final[Mapping[Action, Mapping[str, Any]]] = {
+    # The controller ends nothing of what is suspended.
+    Action.TERMINATE: {"shutdown": "Terminate", "suspend": None},
+    Action.STOP: {"shutdown": "Stop", "suspend": None},
+    Action.SUSPEND: {"suspend": True},
+    Action.UNSUSPEND: {"suspend": None},
+}
 
 _PLURALS: Final = {"WorkflowTemplate": "workflowtemplates", "CronWorkflow": "cronworkflows", "Workflow": "workflows"}
 
@@ -94,14 +118,48 @@ class KubernetesApi:
 
         return self._unless_missing(f"delete {kind} {name!r}", deleted) or False
 
-    def terminate(self, workflow: str) -> Document | None:
-        """End a Workflow now, without its exit handler; None if there is none of that name."""
+    def act(self, action: Action, workflow: str) -> Document | None:
+        """Do that with a Workflow; None if there is none of that name."""
+        if action is Action.RETRY:
+            return self._retry(workflow)
 
         def patched() -> Document:
-            change = {"spec": {"shutdown": "Terminate"}}
+            change = {"spec": _CHANGES[action]}
             return _plain(self._client.patch(_resource("Workflow"), workflow, change, patch_type=PatchType.MERGE))
 
-        return self._unless_missing(f"terminate Workflow {workflow!r}", patched)
+        return self._unless_missing(f"{action} Workflow {workflow!r}", patched)
+
+    def _retry(self, workflow: str) -> Document | None:
+        """As Argo's server does: first the pods go, then the Workflow is written, so whoever dies can begin anew."""
+        for _ in range(RETRY_TRIES):
+            found = self.get("Workflow", workflow)
+            if found is None or (found.get("status") or {}).get("phase") not in ("Failed", "Error"):
+                return found
+            again = retried(found, datetime.now(UTC))
+            self._remove_pods(workflow, again.pods)
+            try:
+                return self.replace(again.workflow)
+            except ConflictingWriteError:
+                continue  # somebody labelled it, or was faster
+        raise BackendError(f"Workflow {workflow!r} is changed again and again; try it again")
+
+    def _remove_pods(self, workflow: str, nodes: frozenset[str]) -> None:
+        """Delete the pods of these nodes and wait until they are gone: what is made anew has their names."""
+        what = f"delete pods of Workflow {workflow!r}"
+        until = time.monotonic() + PODS_GONE
+        while wanted := [name for name in self._pods_of(workflow, nodes)]:
+            for name in wanted:
+                self._unless_missing(what, lambda name=name: self._client.delete(Pod, name))  # type: ignore[misc]
+            if time.monotonic() > until:
+                raise BackendError(f"cannot {what}: {', '.join(wanted[:5])} are still there; try it again in a while")
+            time.sleep(LOOK)
+
+    def _pods_of(self, workflow: str, nodes: frozenset[str]) -> Iterator[str]:
+        found = self._client.list(Pod, labels={WORKFLOW_LABEL: workflow}, chunk_size=200)
+        for pod in self._each(f"list pods of Workflow {workflow!r}", found):
+            metadata = pod.metadata
+            if metadata and metadata.name and (metadata.annotations or {}).get(NODE_ID) in nodes:
+                yield metadata.name
 
     def watch(self, workflow: str) -> Iterator[Document]:
         """A Workflow now and whenever it changed, until it is gone; a connection that breaks is made anew."""

@@ -32,7 +32,11 @@ COMMANDS = {
     "tag": "metaflow_hera.cli.tag:tag",
     "package": "metaflow_hera.cli.package:package",
     "card": "metaflow_hera.cli.card:card",
-    "terminate": "metaflow_hera.cli.runs:terminate",
+    "suspend": "metaflow_hera.cli.controls:suspend",
+    "unsuspend": "metaflow_hera.cli.controls:unsuspend",
+    "stop": "metaflow_hera.cli.controls:stop",
+    "terminate": "metaflow_hera.cli.controls:terminate",
+    "retry": "metaflow_hera.cli.controls:retry",
     "engine": "metaflow_hera.cli.engine:engine",
     "config": "metaflow_hera.cli.config:config",
 }

@@ -7,20 +7,23 @@ from typing import Any
 
 import click
 
+from metaflow_hera.backends import Action, RunStatus
+from metaflow_hera.cli.controls import HELP, print_controlled
 from metaflow_hera.cli.deploy import print_deployed
 from metaflow_hera.cli.group import CommandGroup
 from metaflow_hera.cli.options import json_option, max_workers_option, options, run_id_file_option, tag_option
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.peer import Program, program_of
-from metaflow_hera.cli.runs import print_runs, print_terminated
+from metaflow_hera.cli.runs import print_runs
 from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.controls import act, found
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked, deployed, deployments
 from metaflow_hera.deploy.manifests import checked_manifests
 from metaflow_hera.deploy.projects import name_of_class
 from metaflow_hera.deploy.source import named_class
-from metaflow_hera.errors import NotDeployedError
+from metaflow_hera.errors import NotDeployedError, UsageError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
 
@@ -92,12 +95,27 @@ def status(ctx: click.Context, run_id: str) -> None:
     click.echo(use_cases.status(run_id, program_of(ctx).load()).phase)
 
 
-@click.command()
-@click.argument("run_id")
-@click.pass_context
-def terminate(ctx: click.Context, run_id: str) -> None:
-    """End a run now."""
-    print_terminated(use_cases.terminate(run_id, program_of(ctx).load()))
+def _control(action: Action) -> click.Command:
+    """A command for runs of this flow's deployment, and no others."""
+
+    def command(ctx: click.Context, run_id: str) -> None:
+        backend, before = found(action, run_id, program_of(ctx).load())
+        _refuse_others(before, program_of(ctx).flow_name, _name(ctx))
+        act(action, backend, before.run)
+        print_controlled(action, before)
+
+    decorated = click.argument("run_id")(click.pass_context(command))
+    return click.command(action.value, help=HELP[action])(decorated)
+
+
+def _refuse_others(run: RunStatus, flow: str, name: str) -> None:
+    if run.flow != flow:
+        raise UsageError(f"run {run.run} is one of the flow {run.flow}, not of {flow}")
+    if run.deployment != name:
+        raise UsageError(
+            f"run {run.run} is one of the deployment {run.deployment!r}, not of {name!r}; choose that with --name "
+            "after argo-workflows, or with --branch or --production before it"
+        )
 
 
 @click.command()
@@ -126,9 +144,9 @@ def list_workflow_templates(ctx: click.Context, of_all: bool) -> None:
     """List what is deployed of this flow, by name."""
     program = program_of(ctx)
     flow = load_flow(program.target).__name__
-    for found in deployments(program.load()):
-        if of_all or found.flow_name == flow:
-            click.echo(found.name)
+    for each in deployments(program.load()):
+        if of_all or each.flow_name == flow:
+            click.echo(each.name)
 
 
 @click.group(
@@ -137,7 +155,7 @@ def list_workflow_templates(ctx: click.Context, of_all: bool) -> None:
         "create": create,
         "trigger": trigger,
         "status": status,
-        "terminate": terminate,
+        **{action.value: _control(action) for action in Action},
         "delete": delete,
         "list-runs": list_runs,
         "list-workflow-templates": list_workflow_templates,

@@ -1,4 +1,4 @@
-"""`mfhera runs`, `status` and `terminate`: runs that were, are, and should not be any more."""
+"""`mfhera runs` and `status`: runs that were and are."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from metaflow_hera.settings import Settings
 
 SHOWN = 3
 """Failed tasks whose logs are pointed to."""
+
+SUSPENDED = " (suspended: nothing new starts)"
 
 
 @click.command()
@@ -66,7 +68,8 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
     if as_json:
         print_json(_facts(found) | {"tasks": [_task_facts(node) for node in found.nodes]})
         return
-    click.echo(f"{click.style(found.run, bold=True)} of {found.flow}: {colored(found.phase)}")
+    suspended = SUSPENDED if found.is_suspended else ""
+    click.echo(f"{click.style(found.run, bold=True)} of {found.flow}: {colored(found.phase)}{suspended}")
     if found.message:
         click.echo(f"  {found.message}")
     click.echo(f"  created {moment(found.created)}" + (f", ended {moment(found.finished)}" if found.finished else ""))
@@ -79,37 +82,13 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
             click.echo(f"logs: mfhera logs {pathspec(found.flow, found.run, node.step, node.path)}")
 
 
-@click.command()
-@click.argument("run")
-@place_options
-@json_option
-def terminate(run: str, datastore: str | None, backend: str | None, as_json: bool) -> None:
-    """End a run of a deployment now.
-
-    Its tasks get a moment to write down how far they came.
-
-    \b
-    Example:
-      mfhera terminate argo-parameterflow-x7k2p
-    """
-    print_terminated(use_cases.terminate(run, settings_of(datastore, backend)), as_json=as_json)
-
-
-def print_terminated(before: RunStatus, *, as_json: bool = False) -> None:
-    if as_json:
-        print_json({"run": before.run, "terminated": not before.phase.is_final, "before": before.phase})
-    elif before.phase.is_final:
-        click.echo(f"{before.run} had ended already: {before.phase}")
-    else:
-        click.echo(f"{before.run} is terminated")
-
-
 def _facts(status: RunStatus) -> dict[str, object]:
     return {
         "run": status.run,
         "flow": status.flow,
         "deployment": status.deployment,
         "phase": status.phase,
+        "suspended": status.is_suspended,
         "message": status.message,
         "created": status.created,
         "started": status.started,

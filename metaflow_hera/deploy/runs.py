@@ -76,18 +76,6 @@ def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatu
     return sorted(found, key=lambda status: status.created, reverse=True)[:limit]
 
 
-def terminate(target: str, settings: Settings) -> RunStatus:
-    """End a run of a deployment now; return its status before."""
-    flow, run, _ = locate(target, settings)
-    if workflow_of_run(run) is None:
-        raise UsageError(f"run {flow}/{run} is one of a terminal, not of a deployment; press Ctrl-C there")
-    backend = open_backend(settings)
-    before = backend.run(run)
-    if not before.phase.is_final:
-        backend.terminate(run)
-    return before
-
-
 def client_run(flow: str, run: str, settings: Settings) -> Run | None:
     """The run as the Client sees it, whatever its namespace; None if it has not begun."""
     store = open_records(settings)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from metaflow_hera.backends import Backend, Phase, RunStatus
+from metaflow_hera.backends import Action, Backend, Phase, RunStatus
 from metaflow_hera.client import Run
+from metaflow_hera.deploy.controls import act, changes
 from metaflow_hera.deploy.progress import ProgressLine, is_watched
 from metaflow_hera.deploy.recorded import record_end
 from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.success import succeeded
-from metaflow_hera.errors import BackendError, RunFailedError, UsageError
+from metaflow_hera.errors import RunFailedError, UsageError
 from metaflow_hera.naming import pathspec
 from metaflow_hera.settings import Settings
 
@@ -86,21 +87,30 @@ class TriggeredRun:
         return _awaited(lambda: self.run, check_interval, timeout, lambda: f"run {self.run_id} has not begun")
 
     def terminate(self, authorize: str | None = None) -> bool:
-        """End the run now; whether there was anything to end."""
-        refuse_token(authorize)
-        was_over = self.status.is_final
-        self.backend.terminate(self.run_id)
-        return not was_over
+        """End the run now, without its exit hooks; whether there was anything to end."""
+        return self._control(Action.TERMINATE, authorize)
+
+    def stop(self, authorize: str | None = None) -> bool:
+        """End the run, then let its exit hooks run; whether there was anything to end."""
+        return self._control(Action.STOP, authorize)
 
     def suspend(self, authorize: str | None = None) -> bool:
-        refuse_token(authorize)
-        raise BackendError(
-            f"run {self.run_id}: the {self.backend.name} backend cannot suspend a run; terminate() ends it for good"
-        )
+        """Let what runs end and nothing new start; whether that was not so already."""
+        return self._control(Action.SUSPEND, authorize)
 
     def unsuspend(self, authorize: str | None = None) -> bool:
+        """Let the suspended run go on; whether it was suspended."""
+        return self._control(Action.UNSUSPEND, authorize)
+
+    def retry(self, authorize: str | None = None) -> bool:
+        """Let the run that failed go on with what did not succeed; False if it has not ended."""
+        return self._control(Action.RETRY, authorize)
+
+    def _control(self, action: Action, authorize: str | None) -> bool:
         refuse_token(authorize)
-        raise BackendError(f"run {self.run_id} is not suspended: the {self.backend.name} backend cannot do that")
+        before = self.details
+        act(action, self.backend, self.run_id)
+        return changes(action, before)
 
     def _ended(self, timeout: float | None, every: float, show: bool | None) -> RunStatus:
         line = ProgressLine() if (is_watched() if show is None else show) else None

@@ -61,14 +61,12 @@ class Engine:
             state=state, folder=home.pods, machine=Machine(wake=home.wake_fifo, grace=self._limits.grace)
         )
         self._runs: dict[int, LiveRun] = {}
-        self._newest = 0
 
     def turn(self, now: float) -> float | None:
         """Do all that can be done at this moment; return when there will be something to do without being woken."""
         due = self._timetable.fire(now)
         self._take_up_new(now)
-        for number in self.state.to_terminate() & self._runs.keys():
-            self._runs[number].terminate(now)
+        self._heed_controls(now)
         for run in self._runs.values():
             run.collect(now)
         self._start_pods(now)
@@ -85,8 +83,7 @@ class Engine:
         return not self._runs and self._timetable.is_empty
 
     def _take_up_new(self, now: float) -> None:
-        for stored in self.state.unfinished(self._newest):
-            self._newest = stored.number
+        for stored in self.state.unfinished(self._runs.keys()):
             try:
                 run = LiveRun.take_up(stored, self._read_plan(stored.manifest), self._place, now)
             except MetaflowHeraError as error:
@@ -94,6 +91,15 @@ class Engine:
             else:
                 self._runs[stored.number] = run
                 logger.info("run %s is taken up", stored.workflow)
+
+    def _heed_controls(self, now: float) -> None:
+        """End, hold up and let go the runs that somebody wants so."""
+        controls = self.state.controls()
+        for number, run in self._runs.items():
+            asked = controls.get(number)
+            run.is_suspended = asked is not None and asked.is_suspended
+            if asked is not None and asked.shutdown is not None:
+                run.shut_down(asked.shutdown, now)
 
     def _give_up(self, stored: StoredRun, error: MetaflowHeraError, now: float) -> None:
         logger.error("run %s cannot go on: %s", stored.workflow, error)

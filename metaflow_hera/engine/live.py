@@ -7,13 +7,14 @@ another one takes up where it was.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from metaflow_hera.engine import pods
-from metaflow_hera.engine.journal import replay
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.journal import Journal, ShutDown
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
@@ -49,6 +50,9 @@ class LiveRun:
         self.running: dict[str, Pod] = {}
         self._vanished: Counter[str] = Counter()
         self._was_stopping = False
+        self._journal = Journal(place.state.events(stored.number))
+        self._shutdowns = {event.how for event in self._journal.events if isinstance(event, ShutDown)}
+        self.is_suspended = False
 
     @classmethod
     def take_up(cls, stored: StoredRun, plan: Plan, place: Place, now: float) -> LiveRun:
@@ -57,7 +61,7 @@ class LiveRun:
             place.state.begin_run(stored.number, now)
         run = cls(stored, plan, place, started=now if stored.started is None else stored.started)
         run._numbers.update((pod.name, pod.number) for pod in place.state.pods(stored.number))
-        for name, pod in replay(run._scheduler, place.state.events(stored.number)).items():
+        for name, pod in run._journal.replay(run._scheduler).items():
             if name in run._numbers:
                 run.running[name] = pod
             else:
@@ -75,7 +79,7 @@ class LiveRun:
 
     @property
     def can_start(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._waiting) and not self.is_suspended
 
     @property
     def slots(self) -> frozenset[str]:
@@ -111,18 +115,23 @@ class LiveRun:
                     self._collect_gone(pod, folder, now)
                 case PodState.RUNNING:
                     pass
-        self._waiting.extend(self._scheduler.advance(now))
+        self._wait(self._scheduler.advance(now))
         self._follow_up(now)
 
-    def terminate(self, now: float) -> None:
-        if not self._scheduler.is_terminated:
-            self._place.state.add_termination(self.stored.number, "terminated", now)
-            self._waiting.extend(self._scheduler.advance(now) + self._scheduler.terminate("terminated"))
+    def shut_down(self, how: Shutdown, now: float) -> None:
+        """What is repeated changes nothing."""
+        if how not in self._shutdowns:
+            self._shutdowns.add(how)
+            self._place.state.add_shutdown(self.stored.number, how, now)
+            self._wait(self._scheduler.advance(now) + self._scheduler.shut_down(how))
             self._follow_up(now)
+
+    def _wait(self, pods: Iterable[Pod]) -> None:
+        self._waiting.extend(self._journal.to_run(self._scheduler, pods))
 
     def _collect_ended(self, pod: Pod, folder: Path, now: float) -> None:
         del self.running[pod.name]
-        outcome = pods.outcome(folder, pod.template)
+        outcome = pods.outcome(folder, pod.template).promised(pod.template)
         self._ended(pod.name, outcome, now)
         if outcome.phase is Phase.SUCCEEDED:
             pods.clear(folder)
@@ -141,7 +150,7 @@ class LiveRun:
 
     def _ended(self, name: str, outcome: PodOutcome, now: float) -> None:
         self._place.state.end_pod(self.stored.number, name, outcome, now)
-        self._waiting.extend(self._scheduler.ended(name, outcome, now))
+        self._wait(self._scheduler.ended(name, outcome, now))
 
     def _follow_up(self, now: float) -> None:
         """Do what the scheduler's state asks for beside new pods: end pods, and write down the run's end."""

@@ -23,3 +23,12 @@ class Phase(StrEnum):
     @property
     def is_bad(self) -> bool:
         return self in (Phase.FAILED, Phase.ERROR)
+
+
+class Shutdown(StrEnum):
+    """How somebody ended a run; told as its message."""
+
+    TERMINATE = "terminated"
+    """Now, without its exit handler."""
+    STOP = "stopped"
+    """What runs is ended; then the exit handler runs."""

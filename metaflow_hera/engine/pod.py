@@ -51,3 +51,10 @@ class PodOutcome:
     phase: Phase
     outputs: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
+
+    def promised(self, template: Container) -> PodOutcome:
+        """Argo takes a pod that succeeded without leaving an output that it promised for one in error."""
+        missing = [name for name, _ in template.outputs if name not in self.outputs]
+        if self.phase is not Phase.SUCCEEDED or not missing:
+            return self
+        return PodOutcome(phase=Phase.ERROR, message=f"left no output {', '.join(map(repr, missing))}")

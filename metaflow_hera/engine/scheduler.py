@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from metaflow_hera.engine.nodes import Caller, Execution, FanOut, Globals, Scope
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shape import Shape
 from metaflow_hera.errors import EngineError
@@ -56,7 +56,7 @@ class Scheduler:
         """A pod ended; the pods that may start because of it."""
         self._wake(now)
         execution = self._running.pop(pod)
-        outcome = _with_all_outputs(execution, outcome)
+        outcome = outcome.promised(execution.template)
         if outcome.phase is Phase.SUCCEEDED or not execution.may_retry or self.is_stopping:
             self._execution_ended(execution, outcome)
         else:
@@ -69,10 +69,13 @@ class Scheduler:
         self._wake(now)
         return self._decided()
 
-    def terminate(self, message: str) -> list[Pod]:
-        """Start nothing more, not even the exit handler; when what runs has ended, so has the run."""
-        self.is_terminated = True
-        self._stop(message)
+    def shut_down(self, how: Shutdown) -> list[Pod]:
+        """Start nothing more; when what runs has ended, so has the run. A stop comes too late for the exit handler."""
+        if self.phase.is_final or (how is Shutdown.STOP and self._about.status is not None):
+            return []
+        if how is Shutdown.TERMINATE:
+            self.is_terminated, self.message = True, how
+        self._stop(how)
         return self._decided()
 
     @property
@@ -289,11 +292,3 @@ class Scheduler:
     def _report(self, node: str, phase: Phase) -> None:
         if self._observe is not None:
             self._observe(node, phase)
-
-
-def _with_all_outputs(execution: Execution, outcome: PodOutcome) -> PodOutcome:
-    """Argo takes a pod that succeeded without leaving an output that it promised for one in error."""
-    missing = [name for name, _ in execution.template.outputs if name not in outcome.outputs]
-    if outcome.phase is not Phase.SUCCEEDED or not missing:
-        return outcome
-    return PodOutcome(phase=Phase.ERROR, message=f"left no output {', '.join(map(repr, missing))}")

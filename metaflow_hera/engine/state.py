@@ -9,54 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from metaflow_hera.engine.journal import Event
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
-from metaflow_hera.engine.stored import StoredDeployment, StoredPod, StoredRun, event_of
+from metaflow_hera.engine.scheduler import ON_EXIT
+from metaflow_hera.engine.schema import SCHEMA, VERSION
+from metaflow_hera.engine.stored import Controls, StoredDeployment, StoredPod, StoredRun, event_of
 from metaflow_hera.errors import EngineError
-
-_FIRST = """
-create table manifests (digest text primary key, text text not null) without rowid;
-create table deployments (
-    name text primary key, version integer not null, digest text not null references manifests, created real not null
-) without rowid;
-create table firings (deployment text primary key, scheduled real not null) without rowid;
-create table runs (
-    number integer primary key, workflow text not null unique, deployment text not null, flow text not null,
-    digest text not null references manifests, parameters text not null, created real not null, started real,
-    finished real, phase text not null, message text not null default '', is_terminated integer not null default 0
-);
-create index runs_by_phase on runs (phase);
-create index runs_by_deployment on runs (deployment);
-create table pods (
-    number integer primary key, run integer not null references runs, name text not null, node text not null,
-    attempt integer not null, may_retry integer not null, step text not null, path text not null, phase text not null,
-    message text not null default '', started real not null, finished real, unique (run, name)
-);
-create table events (
-    number integer primary key, run integer not null references runs, pod text, phase text, outputs text,
-    message text not null, at real not null
-);
-create index events_by_run on events (run);
-create view stored_deployments as
-    select name, version, text as manifest, created from deployments join manifests using (digest);
-create view stored_runs as
-    select number, workflow, deployment, flow, text as manifest, parameters, created, started, finished, phase, message,
-    is_terminated from runs join manifests using (digest);
-create view run_headers as
-    select number, workflow, deployment, flow, '' as manifest, parameters, created, started, finished, phase, message,
-    is_terminated from runs;
-create view unfinished_runs as select * from stored_runs where phase in ('Pending', 'Running');
-"""
-
-SCHEMA = (_FIRST,)
-"""What each version adds to the one before it: a database of an earlier version is brought up to date when opened."""
-VERSION = len(SCHEMA)
 
 _RENEW = "move it away and deploy again; what runs have left is in the datastore"
 _ADVICE = {
@@ -219,18 +183,61 @@ class State:
         columns = "select * from run_headers where ? is null or deployment = ? order by number desc"
         return map(StoredRun.of, self._execute(columns, deployment, deployment))
 
-    def unfinished(self, above: int = 0) -> list[StoredRun]:
-        """Those that came after the run of that number, the oldest first."""
-        return list(
-            map(StoredRun.of, self._rows("select * from unfinished_runs where number > ? order by number", above))
-        )
+    def unfinished(self, besides: Collection[int] = ()) -> list[StoredRun]:
+        """Those that have not ended, besides the ones of these numbers; the oldest first."""
+        numbers = {row[0] for row in self._rows("select number from runs where phase in ('Pending', 'Running')")}
+        query = "select * from unfinished_runs where number = ?"
+        rows = (row for number in sorted(numbers.difference(besides)) for row in self._rows(query, number))
+        return list(map(StoredRun.of, rows))
 
     def request_termination(self, workflow: str) -> None:
         with self._change():
             self._execute("update runs set is_terminated = 1 where workflow = ?", workflow)
 
-    def to_terminate(self) -> set[int]:
-        return {row[0] for row in self._rows("select number from unfinished_runs where is_terminated")}
+    def request_stop(self, workflow: str) -> None:
+        """A run that was suspended goes on, to its exit handler."""
+        with self._change():
+            self._execute("update runs set is_stopped = 1, is_suspended = 0 where workflow = ?", workflow)
+
+    def suspend(self, workflow: str, *, is_suspended: bool) -> None:
+        """Let nothing new of the run start, or let it again; one that is about to end is not held up."""
+        with self._change():
+            self._execute(
+                "update runs set is_suspended = ? where workflow = ? and not is_stopped", is_suspended, workflow
+            )
+
+    def controls(self) -> dict[int, Controls]:
+        """What is asked of runs that have not ended, by their numbers."""
+        columns = ("is_terminated", "is_stopped", "is_suspended")
+        query = f"select number, {', '.join(columns)} from unfinished_runs where {' or '.join(columns)}"  # noqa: S608
+        return {row[0]: Controls(*map(bool, row[1:])) for row in self._rows(query)}
+
+    def retry(self, workflow: str) -> bool:
+        """Let a run that ended badly go on, with all that did not succeed forgotten; False if it did not end so."""
+        with self._change():
+            query = "select number from runs where workflow = ? and phase in ('Failed', 'Error')"
+            numbers = [row[0] for row in self._rows(query, workflow)]
+            for number in numbers:
+                self._forget_failures(number, f"{workflow}{ON_EXIT}")
+                self._execute(
+                    "update runs set phase = ?, message = '', started = null, finished = null, is_terminated = 0, "
+                    "is_stopped = 0, is_suspended = 0 where number = ?",
+                    *(Phase.PENDING, number),
+                )
+        return bool(numbers)
+
+    def _forget_failures(self, run: int, exit_node: str) -> None:
+        """Failed attempts of what succeeded in the end stay; what stays is not run again."""
+        self._execute(
+            "delete from pods where run = ? and (substr(node, 1, ?) = ? or node not in "
+            "(select node from pods where run = ? and phase = ?))",
+            *(run, len(exit_node), exit_node, run, Phase.SUCCEEDED),
+        )
+        self._execute(
+            "delete from events where run = ? and (pod is null or pod not in (select name from pods where run = ?))",
+            *(run, run),
+        )
+        self._execute("update events set is_known = 1 where run = ?", run)
 
     def begin_run(self, number: int, now: float) -> None:
         with self._change():
@@ -273,10 +280,10 @@ class State:
                 *(run, pod, outcome.phase, json.dumps(outcome.outputs), outcome.message, now),
             )
 
-    def add_termination(self, run: int, message: str, now: float) -> None:
+    def add_shutdown(self, run: int, how: Shutdown, now: float) -> None:
         with self._change():
-            self._execute("insert into events (run, message, at) values (?, ?, ?)", run, message, now)
+            self._execute("insert into events (run, message, at) values (?, ?, ?)", run, how, now)
 
     def events(self, run: int) -> list[Event]:
-        query = "select pod, phase, outputs, message, at from events where run = ? order by number"
+        query = "select pod, phase, outputs, message, at, is_known from events where run = ? order by number"
         return list(map(event_of, self._rows(query, run)))

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from metaflow_hera.engine.journal import Ended, Event, Terminated
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.journal import Ended, Event, ShutDown
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import PodOutcome
 
 
@@ -39,14 +39,32 @@ class StoredRun:
     phase: Phase = Phase.PENDING
     message: str = ""
     is_terminated: bool = False
+    is_stopped: bool = False
+    is_suspended: bool = False
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> StoredRun:
         values: dict[str, Any] = dict(row)
         values["parameters"] = json.loads(values["parameters"])
         values["phase"] = Phase(values["phase"])
-        values["is_terminated"] = bool(values["is_terminated"])
+        for name in ("is_terminated", "is_stopped", "is_suspended"):
+            values[name] = bool(values[name])
         return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What somebody asks of a run."""
+
+    is_terminated: bool
+    is_stopped: bool
+    is_suspended: bool
+
+    @property
+    def shutdown(self) -> Shutdown | None:
+        if self.is_terminated:
+            return Shutdown.TERMINATE
+        return Shutdown.STOP if self.is_stopped else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +91,6 @@ class StoredPod:
 
 def event_of(row: sqlite3.Row) -> Event:
     if row["pod"] is None:
-        return Terminated(message=row["message"], at=row["at"])
+        return ShutDown(how=Shutdown(row["message"]), at=row["at"])
     outcome = PodOutcome(phase=Phase(row["phase"]), outputs=json.loads(row["outputs"]), message=row["message"])
-    return Ended(pod=row["pod"], outcome=outcome, at=row["at"])
+    return Ended(pod=row["pod"], outcome=outcome, at=row["at"], is_known=bool(row["is_known"]))

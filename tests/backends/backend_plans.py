@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -19,7 +20,8 @@ from metaflow_hera.plan.text import (
     text,
 )
 
-FLOW = "TestFlow"
+FLOW = os.environ.get("MFHERA_TEST_FLOW", "TestFlow")
+"""What marks all that tests make in a cluster, and clear away: of each who uses the cluster another."""
 OUT = "import os, pathlib, sys; out = pathlib.Path(os.environ['MFHERA_POD_DIR'])\n"
 
 

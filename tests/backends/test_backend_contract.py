@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
-from backend_plans import ALPHA, one_step, wait_for, wide, with_exit
+from backend_plans import ALPHA, FLOW, one_step, wait_for, wide, with_exit
 from board import Board
 
 from metaflow_hera.backends import Backend, Phase, RunStatus
-from metaflow_hera.errors import NotDeployedError, ParameterError, UnknownRunError
+from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError
 from metaflow_hera.plan.records import Parameter, Plan, Retry, Schedule
 from metaflow_hera.plan.text import Retries, text
 
@@ -25,6 +26,9 @@ HOSTILE = {
     "empty": "",
     "document": '{"a": [1, null]}',
 }
+HELD = 2.0
+"""Seconds in which a backend would have started what it must not."""
+
 READ_PARAMETERS = """
 import base64, json
 listed = json.loads(base64.b64decode((out / "parameters").read_bytes()))
@@ -34,6 +38,10 @@ listed = json.loads(base64.b64decode((out / "parameters").read_bytes()))
 def ended(backend: Backend, run: str) -> RunStatus:
     *_, last = backend.watch(run)
     return last
+
+
+def phases_of(backend: Backend, run: str, step: str) -> list[Phase]:
+    return [node.phase for node in backend.run(run).nodes if node.step == step]
 
 
 def failing_times(times: int) -> str:
@@ -56,7 +64,7 @@ def test_a_run_goes_from_pending_to_succeeded_and_tells_of_its_tasks(backend: Ba
     assert phases == sorted(phases, key=[Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED].index)
     status = backend.run(run)
     assert status.phase is Phase.SUCCEEDED
-    assert status.flow == "TestFlow"
+    assert status.flow == FLOW
     assert (status.deployment, status.message) == ("fan", "")
     assert status.started and status.finished and status.created <= status.started <= status.finished
     assert len(status.nodes) == 5
@@ -119,8 +127,9 @@ def test_unknown_names_are_named(backend: Backend) -> None:
     for unknown in ("argo-nothing-x1", "1234"):
         with pytest.raises(UnknownRunError, match=unknown):
             backend.run(unknown)
-        with pytest.raises(UnknownRunError):
-            backend.terminate(unknown)
+        for act in (backend.terminate, backend.stop, backend.suspend, backend.unsuspend, backend.retry):
+            with pytest.raises(UnknownRunError):
+                act(unknown)
         with pytest.raises(UnknownRunError):
             next(iter(backend.watch(unknown)))
 
@@ -214,16 +223,7 @@ def test_the_exit_handler_does_not_run_after_success(backend: Backend, board: Bo
 
 
 def test_terminate_ends_a_run_with_sigterm_and_without_exit_handler(backend: Backend, board: Board) -> None:
-    code = f"""{board.client}
-import signal, time
-def on_term(*_):
-    post("got")
-    sys.exit(3)
-signal.signal(signal.SIGTERM, on_term)
-post("begun")
-time.sleep(60)
-"""
-    backend.deploy(with_exit(code, board.client))
+    backend.deploy(with_exit(waiting(board), board.client))
     run = backend.trigger("exiting", {})
     wait_for(lambda: "begun" in board.notes)
     backend.terminate(run)
@@ -233,6 +233,127 @@ time.sleep(60)
     assert "end" not in board.notes
     backend.terminate(run)
     assert backend.run(run) == status
+
+
+def waiting(board: Board) -> str:
+    """Says that it has begun, and whether it got SIGTERM."""
+    return f"""{board.client}
+import signal, time
+def on_term(*_):
+    post("got")
+    sys.exit(3)
+signal.signal(signal.SIGTERM, on_term)
+post("begun")
+time.sleep(60)
+"""
+
+
+def test_stop_ends_a_run_with_sigterm_and_its_exit_handler(backend: Backend, board: Board) -> None:
+    backend.deploy(with_exit(waiting(board), board.client))
+    run = backend.trigger("exiting", {})
+    wait_for(lambda: "begun" in board.notes)
+    backend.stop(run)
+    status = ended(backend, run)
+    assert (status.phase, status.message) == (Phase.FAILED, "stopped")
+    assert "got" in board.notes
+    assert board.notes["end"] == "Failed"
+    backend.stop(run)
+    backend.suspend(run)
+    backend.unsuspend(run)
+    assert backend.run(run) == status
+
+
+def test_a_suspended_run_ends_what_runs_and_starts_nothing_until_it_may(backend: Backend, board: Board) -> None:
+    code = f"""{board.client}
+import time
+post("begun", sys.argv[1])
+while not posted("go"): time.sleep(0.01)
+"""
+    backend.deploy(wide(code, 2, parallelism=1, name="suspended"))
+    run = backend.trigger("suspended", {})
+    assert not backend.run(run).is_suspended
+    wait_for(lambda: "begun" in board.notes)
+    backend.suspend(run)
+    backend.suspend(run)
+    board.post("go")
+    wait_for(lambda: phases_of(backend, run, "x") == [Phase.SUCCEEDED])
+    status = backend.run(run)
+    assert (status.phase, status.is_suspended) == (Phase.RUNNING, True)
+    time.sleep(HELD)
+    assert phases_of(backend, run, "x") == [Phase.SUCCEEDED]
+    backend.unsuspend(run)
+    backend.unsuspend(run)
+    status = ended(backend, run)
+    assert (status.phase, status.is_suspended) == (Phase.SUCCEEDED, False)
+    assert board.notes["begun"] == "01"
+
+
+@pytest.mark.parametrize("end", ["stop", "terminate"])
+def test_a_suspended_run_can_be_ended(backend: Backend, board: Board, end: str) -> None:
+    backend.deploy(with_exit(waiting(board), board.client))
+    run = backend.trigger("exiting", {})
+    wait_for(lambda: "begun" in board.notes)
+    backend.suspend(run)
+    wait_for(lambda: backend.run(run).is_suspended)
+    getattr(backend, end)(run)
+    assert ended(backend, run).phase is Phase.FAILED
+    assert ("end" in board.notes) == (end == "stop")
+
+
+def test_a_retry_runs_what_did_not_succeed_and_keeps_the_rest(backend: Backend, board: Board) -> None:
+    code = f"""{board.client}
+post("begun", sys.argv[1])
+sys.exit(0 if posted("mended") or sys.argv[1] != "1" and (sys.argv[1] != "0" or sys.argv[2] == "1") else 7)
+"""
+    plan = wide(code, 4, parallelism=1, retry=Retry(limit=1), name="retried")
+    exit_ = with_exit("", board.client)
+    backend.deploy(replace(plan, templates=(*plan.templates, *exit_.templates[2:]), on_exit="exit"))
+    run = backend.trigger("retried", {})
+    failed = ended(backend, run)
+    assert failed.phase is Phase.FAILED
+    assert (sorted(board.notes["begun"]), board.notes["end"]) == (list("001123"), "Failed")
+    board.post("mended")
+    backend.retry(run)
+    backend.retry(run)
+    status = ended(backend, run)
+    assert (status.phase, status.message) == (Phase.SUCCEEDED, "")
+    assert sorted(board.notes["begun"]) == list("0011123")
+    assert board.notes["end"] == "Failed"
+    attempts = {node.name.rpartition(".")[2]: node.attempts for node in status.nodes if node.step == "x"}
+    assert attempts == {"x(0:0)": 2, "x(1:1)": 1, "x(2:2)": 1, "x(3:3)": 1}
+    assert {node.step for node in status.nodes} == {"start", "x", "join"}
+    kept = {node.name: node.finished for node in failed.nodes if node.phase is Phase.SUCCEEDED}
+    assert kept.items() <= {node.name: node.finished for node in status.nodes}.items()
+
+
+def test_a_retry_of_a_run_that_was_ended_goes_on_and_can_fail_and_be_retried_again(
+    backend: Backend, board: Board
+) -> None:
+    code = f"""{board.client}
+import time
+post("begun")
+while not posted("go"): time.sleep(0.01)
+sys.exit(0 if posted("mended") else 7)
+"""
+    backend.deploy(with_exit(code, board.client))
+    run = backend.trigger("exiting", {})
+    wait_for(lambda: "begun" in board.notes)
+    backend.retry(run)
+    assert not backend.run(run).phase.is_final, "nothing happens to a run that goes on"
+    backend.stop(run)
+    assert ended(backend, run).message == "stopped"
+    board.post("go")
+    backend.retry(run)
+    status = ended(backend, run)
+    assert status.phase is Phase.FAILED
+    assert "exit code 7" in status.message
+    assert board.notes["end"] == "FailedFailed"
+    board.post("mended")
+    backend.retry(run)
+    assert ended(backend, run).phase is Phase.SUCCEEDED
+    assert board.notes["end"] == "FailedFailed"
+    with pytest.raises(BackendError, match="succeeded, so there is nothing to try again"):
+        backend.retry(run)
 
 
 def test_a_deployment_keeps_its_schedule_until_it_is_deployed_without(backend: Backend) -> None:

@@ -18,6 +18,7 @@ from metaflow_hera.settings import Settings
 COMMANDS = (
     *("run", "resume", "spin", "check", "show", "compile", "deploy", "trigger", "list"),
     *("delete", "runs", "status", "logs", "dump", "tag", "package", "terminate", "engine", "config"),
+    *("stop", "suspend", "unsuspend", "retry"),
 )
 
 

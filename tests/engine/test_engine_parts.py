@@ -20,8 +20,8 @@ from engine_plans import container, fan_out, plan
 from metaflow_hera.engine import pods
 from metaflow_hera.engine.daemon import Engine
 from metaflow_hera.engine.home import Home
-from metaflow_hera.engine.journal import Ended, Terminated, replay
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.journal import Ended, Journal, ShutDown
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
@@ -147,8 +147,8 @@ def test_events_come_back_in_order(tmp_path: Path) -> None:
     with closing(State.open(tmp_path / "state")) as state:
         state.add_run(run_named("a"))
         state.end_pod(1, ended.pod, ended.outcome, ended.at)
-        state.add_termination(1, "terminated", 3.0)
-        assert state.events(1) == [ended, Terminated(message="terminated", at=3.0)]
+        state.add_shutdown(1, Shutdown.STOP, 3.0)
+        assert state.events(1) == [ended, ShutDown(how=Shutdown.STOP, at=3.0)]
 
 
 def test_many_writers_take_turns(tmp_path: Path) -> None:
@@ -171,14 +171,14 @@ def test_a_journal_that_does_not_fit_its_plan_is_told() -> None:
     scheduler = Scheduler(plan(chain_of("a"), container("x")), "wf", started=0.0)
     event = Ended(pod="wf.other", outcome=PodOutcome(phase=Phase.SUCCEEDED), at=1.0)
     with pytest.raises(EngineError, match=r"wf\.other"):
-        replay(scheduler, [event])
+        Journal([event]).replay(scheduler)
 
 
 def test_a_clock_that_was_set_back_does_not_break_a_replay() -> None:
     scheduler = Scheduler(fan_out("1", retry=Retry(limit=1, backoff=60)), "wf", started=0.0)
     failed = PodOutcome(phase=Phase.FAILED)
     first, second = ("wf.wrap.x(0:0)(0)", 100.0), ("wf.wrap.x(0:0)(1)", 20.0)
-    replay(scheduler, [Ended(pod=name, outcome=failed, at=at) for name, at in (first, second)])
+    Journal([Ended(pod=name, outcome=failed, at=at) for name, at in (first, second)]).replay(scheduler)
     assert scheduler.phase is Phase.FAILED
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from engine_plans import FAILED, SUCCEEDED, Drive, after, chain, container, fan_out, plan, with_exit
 
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.plan.records import Container, Dag, Plan, Retry, Steps, Task
@@ -280,7 +280,7 @@ def test_a_stopped_run_starts_nothing_more_but_its_exit_handler() -> None:
 def test_a_terminated_run_has_no_exit_handler() -> None:
     drive = Drive(with_exit(plan(chain("a", "b"), container("x"))), failing("wf.a"))
     drive.take(drive.scheduler.begin())
-    drive.scheduler.terminate("terminated")
+    drive.scheduler.shut_down(Shutdown.TERMINATE)
     drive.step()
     assert drive.started == ["wf.a"]
     assert (drive.scheduler.phase, drive.scheduler.message) == (Phase.FAILED, "terminated")
@@ -290,7 +290,7 @@ def test_a_run_that_waits_for_a_retry_ends_at_once_when_it_is_terminated() -> No
     scheduler = Scheduler(plan(chain("a"), container("x", retry=Retry(limit=1, backoff=60))), "wf", started=0)
     scheduler.begin()
     scheduler.ended("wf.a(0)", FAILED, now=0)
-    assert scheduler.terminate("terminated") == []
+    assert scheduler.shut_down(Shutdown.TERMINATE) == []
     assert scheduler.phase is Phase.FAILED
 
 

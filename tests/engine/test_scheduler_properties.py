@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.engine.journal import Terminated, replay
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.journal import Journal, ShutDown
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.graph.model import Graph, Switch
@@ -108,10 +108,10 @@ def test_a_replay_of_what_happened_gives_the_same_run(plan: Plan, seed: int, dat
         original.step()
         steps -= 1
     if data.draw(st.booleans()):
-        original.events.append(Terminated(message="terminated", at=original.now))
-        original.take(original.scheduler.terminate("terminated"))
+        original.events.append(ShutDown(how=Shutdown.TERMINATE, at=original.now))
+        original.take(original.scheduler.shut_down(Shutdown.TERMINATE))
     again = drive(plan, seed)
-    again.pods = replay(again.scheduler, original.events)
+    again.pods = Journal(original.events).replay(again.scheduler)
     again.now = original.now
     again.pods.update((pod.name, pod) for pod in again.scheduler.advance(original.now))
     assert again.pods == original.pods
