@@ -19,5 +19,9 @@ class Choices:
     name: str | None = None
     """Of the WorkflowTemplate, instead of one made of the flow's name."""
     tags: tuple[str, ...] = ()
+    namespace: str = ""
+    """The tag that runs must have to be seen by the flow's code; empty for that of its production namespace."""
+    production: str = ""
+    """The production namespace; empty for a run that is of no deployment."""
     deadline: int | None = None
     """Seconds that a whole run may take."""

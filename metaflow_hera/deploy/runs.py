@@ -9,6 +9,7 @@ from metaflow_hera.backends import RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
 from metaflow_hera.deploy.recorded import brief_status, end_of, missing, open_records, record_end, recorded_status
+from metaflow_hera.deploy.rights import Rights, require_for_run
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
 from metaflow_hera.naming import Annotations, RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
@@ -76,13 +77,14 @@ def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatu
     return sorted(found, key=lambda status: status.created, reverse=True)[:limit]
 
 
-def terminate(target: str, settings: Settings) -> RunStatus:
+def terminate(target: str, settings: Settings, token: str | None = None) -> RunStatus:
     """End a run of a deployment now; return its status before."""
     flow, run, _ = locate(target, settings)
     if workflow_of_run(run) is None:
         raise UsageError(f"run {flow}/{run} is one of a terminal, not of a deployment; press Ctrl-C there")
     backend = open_backend(settings)
     before = backend.run(run)
+    require_for_run(before.deployment, backend, Rights(settings=settings, given=token), "terminating")
     if not before.phase.is_final:
         backend.terminate(run)
     return before

@@ -11,9 +11,10 @@ from metaflow_hera.backends import Backend, Phase, RunStatus
 from metaflow_hera.client import Run
 from metaflow_hera.deploy.progress import ProgressLine, is_watched
 from metaflow_hera.deploy.recorded import record_end
+from metaflow_hera.deploy.rights import Rights, require_for_run
 from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.success import succeeded
-from metaflow_hera.errors import BackendError, RunFailedError, UsageError
+from metaflow_hera.errors import BackendError, RunFailedError
 from metaflow_hera.naming import pathspec
 from metaflow_hera.settings import Settings
 
@@ -87,20 +88,23 @@ class TriggeredRun:
 
     def terminate(self, authorize: str | None = None) -> bool:
         """End the run now; whether there was anything to end."""
-        refuse_token(authorize)
+        self._require(authorize, "terminating")
         was_over = self.status.is_final
         self.backend.terminate(self.run_id)
         return not was_over
 
     def suspend(self, authorize: str | None = None) -> bool:
-        refuse_token(authorize)
+        self._require(authorize, "suspending")
         raise BackendError(
             f"run {self.run_id}: the {self.backend.name} backend cannot suspend a run; terminate() ends it for good"
         )
 
     def unsuspend(self, authorize: str | None = None) -> bool:
-        refuse_token(authorize)
+        self._require(authorize, "unsuspending")
         raise BackendError(f"run {self.run_id} is not suspended: the {self.backend.name} backend cannot do that")
+
+    def _require(self, token: str | None, what: str) -> None:
+        require_for_run(self.name, self.backend, Rights(settings=self.settings, given=token), what)
 
     def _ended(self, timeout: float | None, every: float, show: bool | None) -> RunStatus:
         line = ProgressLine() if (is_watched() if show is None else show) else None
@@ -120,12 +124,6 @@ class TriggeredRun:
                 line.close()
         record_end(status, self.settings)
         return status
-
-
-def refuse_token(authorize: str | None) -> None:
-    """Deployments have no production tokens: whoever gives one expects a protection that is not there."""
-    if authorize is not None:
-        raise UsageError("authorize is a production token, and deployments of this version have none; leave it out")
 
 
 def _awaited(look: Callable[[], T | None], every: float, timeout: float | None, problem: Callable[[], str]) -> T:

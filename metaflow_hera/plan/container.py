@@ -52,6 +52,8 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
         deployment=_literal(options.name),
         user=_literal(options.user),
         tags=tuple(map(_literal, options.tags)),
+        production=_literal(options.production),
+        namespace=_literal(options.user_namespace),
         triggers=tuple(map(_literal, options.triggers)),
         origin=_literal(options.origin),
     )
