@@ -34,6 +34,7 @@ COMMANDS = {
     "card": "metaflow_hera.cli.card:card",
     "terminate": "metaflow_hera.cli.runs:terminate",
     "engine": "metaflow_hera.cli.engine:engine",
+    "token": "metaflow_hera.cli.tokens:token",
     "config": "metaflow_hera.cli.config:config",
 }
 

@@ -9,6 +9,7 @@ import click
 from metaflow_hera.backends import NodeStatus, RunStatus
 from metaflow_hera.cli.options import json_option, place_options, settings_of
 from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
+from metaflow_hera.cli.tokens import authorize_option
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.naming import pathspec
 from metaflow_hera.settings import Settings
@@ -81,9 +82,10 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
 
 @click.command()
 @click.argument("run")
+@authorize_option
 @place_options
 @json_option
-def terminate(run: str, datastore: str | None, backend: str | None, as_json: bool) -> None:
+def terminate(run: str, authorize: str | None, datastore: str | None, backend: str | None, as_json: bool) -> None:
     """End a run of a deployment now.
 
     Its tasks get a moment to write down how far they came.
@@ -92,7 +94,7 @@ def terminate(run: str, datastore: str | None, backend: str | None, as_json: boo
     Example:
       mfhera terminate argo-parameterflow-x7k2p
     """
-    print_terminated(use_cases.terminate(run, settings_of(datastore, backend)), as_json=as_json)
+    print_terminated(use_cases.terminate(run, settings_of(datastore, backend), authorize), as_json=as_json)
 
 
 def print_terminated(before: RunStatus, *, as_json: bool = False) -> None:

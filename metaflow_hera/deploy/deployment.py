@@ -100,7 +100,7 @@ class DeployedFlow:
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment and its schedule; runs in flight go on."""
         found = self.backend.deployment(self.name)
-        self._rights(authorize).require(Lock.of(found.plan), "deleting")
+        self._rights(authorize).require(Lock.of(found.plan), "deleting it")
         self.backend.delete(self.name)
         release(found, self.backend, self.settings)
         return True

@@ -80,7 +80,7 @@ def look(ground: Ground, replaced: Deployment | None, choices: TokenChoices) -> 
     rights = Rights(settings=ground.settings, given=choices.authorize)
     known: Mapping[str, str] = {}
     if replaced is not None:
-        rights.require(Lock.of(replaced.plan), "deploying")
+        rights.require(Lock.of(replaced.plan), "deploying it anew")
         known = replaced.plan.annotations
     place = known.get(Annotations.PLACE) or ground.backend.place
     key = PlaceKeys(place).production(ground.prefix)
@@ -121,17 +121,23 @@ def _of_annotations(known: Mapping[str, str]) -> Production | None:
 
 def _joined(ground: Ground, held: Production, place: str, rights: Rights) -> Production | None:
     """The namespace, if this user may be in it; None if nobody else is there any more."""
-    lock = _lock(held, place, ground.prefix)
+    lock = _lock(held, place)
     if rights.open(lock):
         return held
     is_being_made = time.time() - held.made < MAKING
     if is_being_made or any(_is_in(each.plan, held.namespace) for each in ground.backend.deployments()):
-        rights.require(lock, "deploying into the namespace")
+        rights.require(lock, "deploying into it")
     return None
 
 
-def _lock(held: Production, place: str, prefix: str) -> Lock:
-    return Lock(name=prefix, owner=held.owner, digest=held.digest, place=place, namespace=held.namespace)
+def _lock(held: Production, place: str) -> Lock:
+    return Lock(
+        called=f"the namespace {held.namespace!r}",
+        owner=held.owner,
+        digest=held.digest,
+        place=place,
+        namespace=held.namespace,
+    )
 
 
 def _is_in(plan: Plan, namespace: str) -> bool:
@@ -157,7 +163,7 @@ def _keep(found: Standing, held: Production) -> str:
     """What holds, holds; a token that was given for it is kept, so that it need not be given again."""
     if not held.made:  # it is the deployment that says so, and the record is missing, as in another datastore
         _write(found, replace(held, made=time.time()))
-    lock = _lock(held, found.place, found.ground.prefix)
+    lock = _lock(held, found.place)
     if found.rights.given is not None and (token := found.rights.token_of(lock)) and found.settings.token_home:
         _file(found).claim(token)
     return held.digest
@@ -197,7 +203,7 @@ def _follow(found: Standing, token: str, file: TokenFile | None, error: Conflict
         file.drop(token)
     if held is None or held.released or held.namespace != found.namespace:
         raise _changed(found) from error
-    found.rights.require(_lock(held, found.place, found.ground.prefix), "deploying into the namespace")
+    found.rights.require(_lock(held, found.place), "deploying into it")
     return held.digest
 
 

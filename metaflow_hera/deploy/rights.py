@@ -17,8 +17,8 @@ from metaflow_hera.settings import Settings
 class Lock:
     """What keeps others from changing a deployment, or from deploying into its namespace."""
 
-    name: str
-    """Of the deployment, or of the namespace."""
+    called: str
+    """The deployment, or the namespace, for messages."""
     owner: str
     """Empty for one that is nobody's."""
     digest: str
@@ -30,7 +30,7 @@ class Lock:
     def of(cls, plan: Plan) -> Lock:
         annotations = plan.annotations
         return cls(
-            name=plan.name,
+            called=f"the deployment {plan.name!r}",
             owner=annotations.get(Annotations.DEPLOYER, ""),
             digest=annotations.get(Annotations.TOKEN_DIGEST, ""),
             place=annotations.get(Annotations.PLACE, ""),
@@ -52,11 +52,11 @@ class Rights:
         return bool(lock.digest) and any(is_token(token, lock.digest) for token in self._tokens(lock))
 
     def require(self, lock: Lock, what: str) -> None:
-        """`ProductionTokenError` if they are not enough for *what*, such as ``deleting``."""
+        """`ProductionTokenError` if they are not enough for *what*, such as ``deleting it``."""
         if not self.open(lock):
             raise ProductionTokenError(
-                f"{what} {lock.name!r} is for {lock.owner}, who deployed it, and for whoever has its production token; "
-                f"you are {self.settings.user}: {self._advice(lock)}"
+                f"{lock.called} belongs to {lock.owner}, and you are {self.settings.user}; {what} takes its production "
+                f"token: {self._advice(lock)}"
             )
 
     def token_of(self, lock: Lock) -> str | None:
@@ -79,15 +79,14 @@ class Rights:
         if any(self._tokens(lock)):
             return "the token that was given is not its token"
         return (
-            "give its token in MFHERA_PRODUCTION_TOKEN or with --authorize @FILE; "
-            f"{lock.owner} prints it with `mfhera token {lock.name}`"
+            f"give that in MFHERA_PRODUCTION_TOKEN or with --authorize @FILE; `mfhera token` prints it for {lock.owner}"
         )
 
 
 def require_for_run(deployment: str, backend: Backend, rights: Rights, what: str) -> None:
     """The same for runs of a deployment; those that have outlived theirs are nobody's."""
     if (found := deployed_as(deployment, backend)) is not None:
-        rights.require(Lock.of(found.plan), f"{what} runs of")
+        rights.require(Lock.of(found.plan), what)
 
 
 def deployed_as(name: str, backend: Backend) -> Deployment | None:

@@ -84,7 +84,7 @@ def terminate(target: str, settings: Settings, token: str | None = None) -> RunS
         raise UsageError(f"run {flow}/{run} is one of a terminal, not of a deployment; press Ctrl-C there")
     backend = open_backend(settings)
     before = backend.run(run)
-    require_for_run(before.deployment, backend, Rights(settings=settings, given=token), "terminating")
+    require_for_run(before.deployment, backend, Rights(settings=settings, given=token), "terminating its runs")
     if not before.phase.is_final:
         backend.terminate(run)
     return before

@@ -88,19 +88,19 @@ class TriggeredRun:
 
     def terminate(self, authorize: str | None = None) -> bool:
         """End the run now; whether there was anything to end."""
-        self._require(authorize, "terminating")
+        self._require(authorize, "terminating its runs")
         was_over = self.status.is_final
         self.backend.terminate(self.run_id)
         return not was_over
 
     def suspend(self, authorize: str | None = None) -> bool:
-        self._require(authorize, "suspending")
+        self._require(authorize, "suspending its runs")
         raise BackendError(
             f"run {self.run_id}: the {self.backend.name} backend cannot suspend a run; terminate() ends it for good"
         )
 
     def unsuspend(self, authorize: str | None = None) -> bool:
-        self._require(authorize, "unsuspending")
+        self._require(authorize, "unsuspending its runs")
         raise BackendError(f"run {self.run_id} is not suspended: the {self.backend.name} backend cannot do that")
 
     def _require(self, token: str | None, what: str) -> None:
