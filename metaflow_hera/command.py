@@ -78,6 +78,10 @@ class TaskCommand(_Command):
     user: str = ""
     """Who deployed, or who runs."""
     tags: tuple[str, ...] = ()
+    production: str = ""
+    """The production namespace of the deployment; empty for a run that is of none."""
+    namespace: str = ""
+    """The tag that runs must have to be seen by the user's code, if its deployer chose one."""
     triggers: tuple[str, ...] = ()
     """What started the run besides its user: each a `records.run.Cause`, as JSON."""
     events: tuple[str, ...] = ()

@@ -33,14 +33,20 @@ def user_config_file(environ: Mapping[str, str]) -> Path | None:
     """Where a user's own settings lie, None for a user without a home."""
     if chosen := environ.get("MFHERA_CONFIG_FILE"):
         return Path(chosen)
+    folder = user_folder(environ)
+    return folder / "config.toml" if folder else None
+
+
+def user_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where all that is a user's own lies, None for a user without a home."""
     if sys.platform != "linux":
         from platformdirs import user_config_path  # its rules are short on Linux, where every container comes by
 
-        return user_config_path("mfhera") / "config.toml"
+        return user_config_path("mfhera")
     else:
         home = f"{environ['HOME']}/.config" if environ.get("HOME") else ""
         folder = environ.get("XDG_CONFIG_HOME") or home
-        return Path(folder, "mfhera", "config.toml") if folder else None
+        return Path(folder, "mfhera") if folder else None
 
 
 def _content(file: Path) -> bytes:

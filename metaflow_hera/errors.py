@@ -21,6 +21,7 @@
     ├── ManifestError               a manifest with something that is not in our subset of Argo
     ├── BackendError                where flows run cannot do what was asked
     │   ├── NotDeployedError        no deployment of that name
+    │   ├── ProductionTokenError    a deployment of somebody else's, without its token
     │   ├── UnknownRunError         no run of that id
     │   └── EngineError             the embedded engine does not run, or does not answer
     ├── EventError                  an event that cannot be published
@@ -172,6 +173,12 @@ class BackendError(MetaflowHeraError):
 
 class NotDeployedError(BackendError):
     """No deployment of that name."""
+
+
+class ProductionTokenError(BackendError):
+    """A deployment of somebody else's, and no token, or the token of another one; its text has no token."""
+
+    headline = "The production token is needed"
 
 
 class UnknownRunError(BackendError):

@@ -316,6 +316,19 @@ def sensor_name(deployment: str) -> str:
     return deployment.replace(".", "-")
 
 
+PRODUCTION_TAG = "production:"
+"""Begins the system tag with the production namespace of a run."""
+
+
+def own_tag(production: str, user: str) -> str:
+    """The tag of the runs that belong together: those of a production namespace, or of a user.
+
+    >>> own_tag("", "ann"), own_tag("parameterflow-0-gtqo", "ann")
+    ('user:ann', 'production:parameterflow-0-gtqo')
+    """
+    return f"{PRODUCTION_TAG}{production}" if production else f"user:{user}"
+
+
 LABEL_PREFIX = "metaflow-hera/"
 
 
@@ -337,6 +350,9 @@ class Annotations:
     PROJECT = f"{LABEL_PREFIX}project"
     BRANCH = f"{LABEL_PREFIX}branch"
     TRIGGERED_AT = f"{LABEL_PREFIX}triggered-at"
+    PRODUCTION = f"{LABEL_PREFIX}production-namespace"
+    TOKEN_DIGEST = f"{LABEL_PREFIX}production-token-digest"
+    PLACE = f"{LABEL_PREFIX}place"
 
 
 def label_value(text: str) -> str:

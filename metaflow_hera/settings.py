@@ -7,13 +7,14 @@ A value comes from the first of: an option, ``MFHERA_*``, the peer's ``METAFLOW_
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from metaflow_hera.config_files import project_table, user_table
+from metaflow_hera.config_files import project_table, user_folder, user_table
 from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR_VARIABLE
 
@@ -21,8 +22,12 @@ BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
 """The origin of a value that nobody set."""
 
-PATHS = ("datastore", "data_dir")
+PATHS = ("datastore", "data_dir", "token_home")
 """Settings that are paths; those in a file are relative to it, others to the working directory."""
+
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+"""In a URL."""
 
 
 class Source(NamedTuple):
@@ -32,8 +37,9 @@ class Source(NamedTuple):
     values: Mapping[str, str]
 
 
-def _setting(help: str, *, peer: str = "") -> Any:
-    return field(default="", metadata={"help": help, "peer": peer})
+def _setting(help: str, *, peer: str = "", secret: bool = False) -> Any:
+    """One that is *secret* is shown, told and handed on nowhere."""
+    return field(default="", metadata={"help": help, "peer": peer, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class Settings:
     service_account: str = _setting("the service account of pods", peer="METAFLOW_KUBERNETES_SERVICE_ACCOUNT")
     image: str = _setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
     argo_server: str = _setting("the URL of the Argo Server")
-    argo_token: str = _setting("the token for the Argo Server")
+    argo_token: str = _setting("the token for the Argo Server", secret=True)
     datatools_s3root: str = _setting(
         "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
     )
@@ -83,6 +89,8 @@ class Settings:
     sensor_service_account: str = _setting(
         "the service account of Sensors, which starts runs", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT"
     )
+    production_token: str = _setting("of a deployment of somebody else's: lets you change it", secret=True)
+    token_home: str = _setting("the folder that keeps your production tokens", peer="METAFLOW_TOKEN_HOME")
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """For each setting, where its value came from."""
@@ -119,10 +127,14 @@ class Settings:
         return cls(**values, origins=origins)
 
     def describe(self) -> Iterator[tuple[str, str, str, str]]:
-        """Name, value, origin and meaning of each setting; a token's value is not shown."""
+        """Name, value, origin and meaning of each setting; of a secret, and of a URL with a password, what may be seen.
+
+        >>> dict(each[:2] for each in Settings(argo_token="x", argo_server="https://ann:x@host/").describe())["argo_server"]
+        'https://(set)@host/'
+        """
         for setting in _all():
             value = getattr(self, setting.name)
-            shown = "(set)" if value and setting.name == "argo_token" else value
+            shown = "(set)" if value and setting.metadata["secret"] else _CREDENTIALS.sub("(set)@", value)
             yield setting.name, shown, self.origins.get(setting.name, "not set"), setting.metadata["help"]
 
     @property
@@ -177,9 +189,15 @@ def set_environment(values: Mapping[str, str]) -> None:
     os.environ.update(values)
 
 
-def environment() -> dict[str, str]:
-    """A copy of this process's environment, for a child's."""
-    return dict(os.environ)
+def environment(*, secret: bool = True) -> dict[str, str]:
+    """A copy of this process's environment, for a child's; unless *secret*, without settings that are."""
+    kept = frozenset() if secret else frozenset(map(variable, secret_settings()))
+    return {name: value for name, value in os.environ.items() if name not in kept}
+
+
+def secret_settings() -> frozenset[str]:
+    """The settings whose values nobody else may see."""
+    return frozenset(setting.name for setting in _all() if setting.metadata["secret"])
 
 
 def _all() -> Iterator[Any]:
@@ -279,6 +297,7 @@ def _defaults(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
         "data_dir": str(_nearest_data_dir(cwd)),
         "backend": "embedded",
         "image": f"python:{sys.version_info.major}.{sys.version_info.minor}",
+        "token_home": str(folder / "tokens") if (folder := user_folder(environ)) else "",
         "user": _login_name(environ),
     }
 

@@ -49,6 +49,7 @@ def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(work)
     monkeypatch.setenv("MFHERA_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MFHERA_CONFIG_FILE", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("MFHERA_TOKEN_HOME", str(tmp_path / "tokens"))
     monkeypatch.setenv("MFHERA_USER", "tester")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))

@@ -12,7 +12,7 @@ from metaflow_hera import compat
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.argo.yaml_text import dump
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.compilation import compile_flow
+from metaflow_hera.deploy.compilation import compile_flow, in_first_namespace
 from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.settings import Settings, Source
 
@@ -48,7 +48,8 @@ def manifest_of(example: Example, folder: Path) -> str:
     """The manifests as YAML, with a word for each thing that differs between machines, days and versions of code."""
     values = {"data_dir": str(folder), "backend": "embedded", "image": "python:3.13", "user": "somebody"}
     settings = Settings.resolve([Source("golden", values)])
-    compiled = compile_flow(check_flow(example.flow, with_=example.with_), Choices(), settings)
+    flow = check_flow(example.flow, with_=example.with_)
+    compiled = compile_flow(flow, in_first_namespace(flow, Choices(), settings), settings)
     text = json.dumps(manifests(compiled.plan))
     known = {compiled.package.key: "CODE", compiled.store.uri: "DATASTORE", compiled.version: "VERSION"}
     for value, word in known.items():

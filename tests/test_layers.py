@@ -17,7 +17,7 @@ LAYERS = [
     {"errors"},
     {"naming", "command", "config_files"},
     {"settings", "deployment_names", "config_parsers"},
-    {"store", "vaults", "graph.model"},
+    {"store", "vaults", "graph.model", "production_names"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.info"},
     {"graph.parse", "graph.check", "package", "client"},

@@ -21,6 +21,7 @@ PEER_NAMES: Mapping[str, str] = {
     "tags": "tag",
     "user_namespace": "namespace",
     "step_to_rerun": "step",
+    "given_token": "new_token",
 }
 """What the peer calls an argument whose option has another name."""
 

@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from metaflow_hera.errors import ArgumentTypeError
-from metaflow_hera.settings import Settings
+from metaflow_hera.settings import Settings, secret_settings
 
 REQUEST = "request"
 REPLY = "reply.json"
 RUN_ID = "run_id"
 STDOUT = "stdout"
 STDERR = "stderr"
-
-_SECRET = {"argo_token"}
-"""Settings that are written to no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,5 +94,6 @@ class Reply:
 
 
 def settings_to_tell(settings: Settings) -> dict[str, str]:
-    names = {field.name for field in fields(settings)} - _SECRET - {"origins"}
+    """All that may be written to a file."""
+    names = {field.name for field in fields(settings)} - secret_settings() - {"origins"}
     return {name: getattr(settings, name) for name in sorted(names)}

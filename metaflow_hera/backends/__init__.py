@@ -71,6 +71,11 @@ class Backend(Protocol):
 
     name: str
 
+    @property
+    def place(self) -> str:
+        """What tells it from all others that keep something in the same store: a `production_names.place_name`."""
+        ...
+
     def deploy(self, plan: Plan) -> None:
         """Create or replace, whole or not at all; a plan without a schedule removes the one before.
 

@@ -23,6 +23,11 @@ class ArgoApi(Protocol):
     def namespace(self) -> str: ...
 
     @property
+    def server(self) -> str:
+        """The URL of what answers."""
+        ...
+
+    @property
     def place(self) -> str:
         """For messages: where objects are looked for."""
         ...

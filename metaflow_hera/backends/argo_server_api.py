@@ -129,6 +129,10 @@ class ArgoServerApi:
         return self._settings.namespace or DEFAULT_NAMESPACE
 
     @property
+    def server(self) -> str:
+        return self._settings.argo_server
+
+    @property
     def place(self) -> str:
         """For messages: where objects are looked for."""
         return f"namespace {self.namespace!r} of the Argo Server {self._settings.argo_server}"

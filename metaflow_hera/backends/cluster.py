@@ -21,6 +21,7 @@ from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
 from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
+from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings
@@ -34,6 +35,11 @@ class ClusterBackend:
         self.name = name
         self._api = api
         self._settings = settings
+
+    @property
+    def place(self) -> str:
+        namespace = self._api.namespace
+        return place_name(self.name, namespace, f"{self._api.server.rstrip('/')}/{namespace}")
 
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
 from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
+from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings
@@ -54,6 +56,11 @@ class EmbeddedBackend:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._home: Home = home_of(settings)
+
+    @property
+    def place(self) -> str:
+        host = platform.node()
+        return place_name(self.name, host, f"{host}{self._home.data_dir}")
 
     def deploy(self, plan: Plan) -> None:
         if plan.schedule:

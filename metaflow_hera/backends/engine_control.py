@@ -99,7 +99,7 @@ def launch(home: Home) -> None:
         sys.executable,
         # Neither the working directory nor a script's folder belongs on the engine's path.
         (sys.executable, "-P", "-c", _PROGRAM, str(_ROOT), str(home.data_dir), str(reservation)),
-        environment(),
+        environment(secret=False),
         file_actions=(
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(home.log), *output),

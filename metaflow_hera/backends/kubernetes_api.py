@@ -84,9 +84,13 @@ class KubernetesApi:
         return str(self._client.namespace)
 
     @property
+    def server(self) -> str:
+        return str(self._client.config.cluster.server)
+
+    @property
     def place(self) -> str:
         """For messages: where objects are looked for."""
-        return f"namespace {self.namespace!r} of {self._client.config.cluster.server}"
+        return f"namespace {self.namespace!r} of {self.server}"
 
     def get(self, kind: str, name: str) -> Document | None:
         return self._unless_missing(f"get {kind} {name!r}", lambda: _plain(self._client.get(_resource(kind), name)))

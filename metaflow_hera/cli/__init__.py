@@ -38,6 +38,7 @@ COMMANDS = {
     "terminate": "metaflow_hera.cli.controls:terminate",
     "retry": "metaflow_hera.cli.controls:retry",
     "engine": "metaflow_hera.cli.engine:engine",
+    "token": "metaflow_hera.cli.tokens:token",
     "config": "metaflow_hera.cli.config:config",
 }
 

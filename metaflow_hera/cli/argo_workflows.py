@@ -15,6 +15,7 @@ from metaflow_hera.cli.options import json_option, max_workers_option, options, 
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.peer import Program, program_of
 from metaflow_hera.cli.runs import print_runs
+from metaflow_hera.cli.tokens import authorize_option, namespace_option, taken_tokens, token_options
 from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
@@ -22,6 +23,7 @@ from metaflow_hera.deploy.controls import act, found
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked, deployed, deployments
 from metaflow_hera.deploy.manifests import checked_manifests
 from metaflow_hera.deploy.projects import name_of_class
+from metaflow_hera.deploy.rights import Rights
 from metaflow_hera.deploy.source import named_class
 from metaflow_hera.errors import NotDeployedError, UsageError
 from metaflow_hera.flow.load import load_flow
@@ -50,22 +52,33 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 
 
 @click.command()
-@options(max_workers_option, tag_option)
+@options(max_workers_option, tag_option, token_options, namespace_option)
 @click.option(
     "--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="How long a whole run may take."
 )
 @click.option("--only-json", is_flag=True, help="Print the manifests as JSON and deploy nothing.")
 @click.pass_context
 def create(
-    ctx: click.Context, max_workers: int, tags: tuple[str, ...], workflow_timeout: int | None, only_json: bool
+    ctx: click.Context,
+    max_workers: int,
+    tags: tuple[str, ...],
+    workflow_timeout: int | None,
+    only_json: bool,
+    **chosen: Any,
 ) -> DeployedFlow | list[dict[str, Any]]:
     """Deploy the flow: make it the newest version of its deployment."""
     program = program_of(ctx)
     name = ctx.find_root().meta.get("name")
-    choices = Choices(max_workers=max_workers, name=name, tags=tags, deadline=workflow_timeout)
+    choices = Choices(
+        max_workers=max_workers,
+        name=name,
+        tags=tags,
+        namespace=chosen["namespace"] or "",
+        deadline=workflow_timeout,
+    )
     if only_json:
         return _print_manifests(program, choices)
-    made = deploy_checked(program.check(), choices, program.load(), program.tell)
+    made = deploy_checked(program.check(), choices, program.load(), program.tell, tokens=taken_tokens(chosen))
     print_deployed(made)
     return made
 
@@ -98,13 +111,14 @@ def status(ctx: click.Context, run_id: str) -> None:
 def _control(action: Action) -> click.Command:
     """A command for runs of this flow's deployment, and no others."""
 
-    def command(ctx: click.Context, run_id: str) -> None:
-        backend, before = found(action, run_id, program_of(ctx).load())
+    def command(ctx: click.Context, run_id: str, authorize: str | None) -> None:
+        rights = Rights(settings=program_of(ctx).load(), given=authorize)
+        backend, before = found(action, run_id, rights.settings)
         _refuse_others(before, program_of(ctx).flow_name, _name(ctx))
-        act(action, backend, before.run)
+        act(action, backend, before, rights)
         print_controlled(action, before)
 
-    decorated = click.argument("run_id")(click.pass_context(command))
+    decorated = click.argument("run_id")(authorize_option(click.pass_context(command)))
     return click.command(action.value, help=HELP[action])(decorated)
 
 
@@ -119,11 +133,12 @@ def _refuse_others(run: RunStatus, flow: str, name: str) -> None:
 
 
 @click.command()
+@authorize_option
 @click.pass_context
-def delete(ctx: click.Context) -> None:
+def delete(ctx: click.Context, authorize: str | None) -> None:
     """Delete the deployment and its schedule; runs in flight go on."""
     found = _deployed(ctx)
-    found.delete()
+    found.delete(authorize)
     click.echo(f"{found.name} is deleted")
 
 

@@ -9,7 +9,9 @@ import click
 from metaflow_hera.backends import Action, RunStatus
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
 from metaflow_hera.cli.output import print_json
+from metaflow_hera.cli.tokens import authorize_option
 from metaflow_hera.deploy.controls import changes, control
+from metaflow_hera.deploy.rights import Rights
 
 HELP = {
     Action.TERMINATE: """End a run of a deployment now.
@@ -43,12 +45,13 @@ _TOLD = {
 
 
 def _command(action: Action) -> click.Command:
-    def command(run: str, datastore: str | None, backend: str | None, as_json: bool) -> None:
-        print_controlled(action, control(action, run, settings_of(datastore, backend)), as_json=as_json)
+    def command(run: str, authorize: str | None, datastore: str | None, backend: str | None, as_json: bool) -> None:
+        rights = Rights(settings=settings_of(datastore, backend), given=authorize)
+        print_controlled(action, control(action, run, rights), as_json=as_json)
 
     example = f"\n\n    \b\n    Example:\n      mfhera {action} argo-parameterflow-x7k2p\n    "
     decorate: Callable[[Callable[..., None]], Callable[..., None]] = options(
-        click.argument("run"), place_options, json_option
+        click.argument("run"), authorize_option, place_options, json_option
     )
     return click.command(action.value, help=HELP[action] + example)(decorate(command))
 

@@ -21,15 +21,18 @@ from metaflow_hera.cli.options import (
     with_option,
 )
 from metaflow_hera.cli.output import moment, print_json, tell
+from metaflow_hera.cli.tokens import namespace_option, taken_tokens, token_options
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked
 from metaflow_hera.deploy.source import check_flow
+from metaflow_hera.naming import PRODUCTION_TAG
 from metaflow_hera.plan.records import Schedule
 
 
 @click.command()
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, place_options, suffixes_option)
+@options(token_options, namespace_option)
 @launch_options
 @json_option
 def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
@@ -44,8 +47,14 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
     """
     settings = settings_of(chosen["datastore"], chosen["backend"], package_suffixes=chosen["package_suffixes"])
     checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
-    choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
-    print_deployed(deploy_checked(checked, choices, settings, tell), as_json=as_json)
+    choices = Choices(
+        max_workers=chosen["max_workers"],
+        name=chosen["name"],
+        tags=chosen["tags"],
+        namespace=chosen["namespace"] or "",
+    )
+    made = deploy_checked(checked, choices, settings, tell, tokens=taken_tokens(chosen))
+    print_deployed(made, as_json=as_json)
 
 
 def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:
@@ -59,6 +68,7 @@ def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:
         click.echo("  the same version was deployed before")
     elif deployed.previous:
         click.echo(f"  it replaces version {deployed.previous}; runs in flight keep theirs")
+    click.echo(f"  its runs are in the namespace {PRODUCTION_TAG}{deployed.production_namespace}")
     for parameter in deployed.parameters:
         click.echo(f"  --{parameter.name}  {help_of(parameter)}")
     if deployed.schedule:
@@ -82,6 +92,7 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
         "flow": deployed.flow_name,
         "version": deployed.version,
         "deployer": deployed.deployer,
+        "namespace": deployed.production_namespace,
         "created": deployed.created,
         "schedule": {"cron": schedule.cron, "timezone": schedule.timezone} if schedule else None,
         "parameters": {

@@ -7,6 +7,7 @@ import click
 from metaflow_hera.cli.deploy import facts, row
 from metaflow_hera.cli.options import backend_option, json_option, settings_of
 from metaflow_hera.cli.output import print_json, print_table, tell, tell_where
+from metaflow_hera.cli.tokens import authorize_option
 from metaflow_hera.deploy.deployment import deployed, deployments
 
 
@@ -33,16 +34,17 @@ def list_command(backend: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
+@authorize_option
 @backend_option
 @json_option
-def delete(name: str, backend: str | None, as_json: bool) -> None:
+def delete(name: str, authorize: str | None, backend: str | None, as_json: bool) -> None:
     """Delete a deployment and its schedule; runs in flight go on, and what ran stays readable.
 
     \b
     Example:
       mfhera delete parameterflow
     """
-    deployed(name, settings_of(backend=backend)).delete()
+    deployed(name, settings_of(backend=backend)).delete(authorize)
     if as_json:
         print_json({"deleted": name})
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from metaflow_hera.flow.current import current
 from metaflow_hera.settings import Settings
 
 
@@ -28,11 +29,16 @@ def namespace(tag: str | None) -> str | None:
 
 
 def get_namespace() -> str | None:
-    """The tag that a run must have to be seen; None if all are."""
-    return _CHOICE.tag if _CHOICE.made else f"user:{Settings.load().user}"
+    """The tag that a run must have to be seen; None if all are.
+
+    If none was chosen, it is that of the task which runs here, or of the user.
+    """
+    if _CHOICE.made:
+        return _CHOICE.tag
+    return current.namespace or f"user:{Settings.load().user}"
 
 
 def default_namespace() -> str | None:
-    """See the runs of this user from now on, as in the beginning."""
+    """See the runs that were seen in the beginning from now on."""
     _CHOICE.made = False
     return get_namespace()

@@ -21,5 +21,9 @@ class Choices:
     tags: tuple[str, ...] = ()
     publishes: bool = True
     """Whether its tasks publish an event when they have succeeded."""
+    namespace: str = ""
+    """The tag that runs must have to be seen by the flow's code; empty for that of its production namespace."""
+    production: str = ""
+    """The production namespace; empty for a run that is of no deployment."""
     deadline: int | None = None
     """Seconds that a whole run may take."""

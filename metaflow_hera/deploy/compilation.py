@@ -9,7 +9,7 @@ from pathlib import Path
 from metaflow_hera.deploy.arguments import Arguments, default_arguments, describe_parameters, plan_parameters
 from metaflow_hera.deploy.cells import module_text
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.projects import name_in_argo, project_of_flow
+from metaflow_hera.deploy.projects import name_in_argo, prefix_in_production, project_of_flow
 from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.starting import schedule_of, triggers_of_flow
@@ -17,6 +17,7 @@ from metaflow_hera.naming import Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan
+from metaflow_hera.production_names import production_namespace
 from metaflow_hera.records import tags
 from metaflow_hera.runtime.bootstrap import COMMAND
 from metaflow_hera.settings import Settings, variable
@@ -69,6 +70,8 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
+        production=choices.production,
+        user_namespace=choices.namespace,
         parameters=parameters,
         schedule=schedule_of(flow),
         started_by=triggers_of_flow(flow, parameters, settings),
@@ -80,6 +83,16 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     plan = compile_plan(flow.graph, options)
     plan = replace(plan, annotations={**plan.annotations, Annotations.VERSION: version_of(plan)})
     return Compiled(flow=flow, plan=plan, package=package, store=store, defaults=defaults)
+
+
+def prefix_of_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> str:
+    """What the production namespaces of the flow's deployment begin with."""
+    return prefix_in_production(flow.name, flow.graph.decorators, choices.name, settings.user)
+
+
+def in_first_namespace(flow: CheckedFlow, choices: Choices, settings: Settings) -> Choices:
+    """The choices for manifests of a deployment that nobody looked for: those of one without a changed token."""
+    return replace(choices, production=production_namespace(prefix_of_flow(flow, choices, settings)))
 
 
 def _annotations(flow: CheckedFlow, settings: Settings) -> dict[str, str]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from metaflow_hera.backends import Action, Backend, RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.recorded import open_records, recorded_status
+from metaflow_hera.deploy.rights import Rights, require_for_run
 from metaflow_hera.deploy.runs import locate
 from metaflow_hera.errors import UnknownRunError, UsageError
 from metaflow_hera.naming import workflow_of_run
 from metaflow_hera.settings import Settings
 
+_DOING = {
+    Action.TERMINATE: "terminating its runs",
+    Action.STOP: "stopping its runs",
+    Action.SUSPEND: "suspending its runs",
+    Action.UNSUSPEND: "unsuspending its runs",
+    Action.RETRY: "retrying its runs",
+}
 
-def control(action: Action, target: str, settings: Settings) -> RunStatus:
+
+def control(action: Action, target: str, rights: Rights) -> RunStatus:
     """Do that with the run behind ``[Flow/]run``; return its status before."""
-    backend, before = found(action, target, settings)
-    act(action, backend, before.run)
+    backend, before = found(action, target, rights.settings)
+    act(action, backend, before, rights)
     return before
 
 
@@ -35,7 +44,9 @@ def found(action: Action, target: str, settings: Settings) -> tuple[Backend, Run
         ) from error
 
 
-def act(action: Action, backend: Backend, run: str) -> None:
+def act(action: Action, backend: Backend, run: RunStatus, rights: Rights) -> None:
+    """Do that; `ProductionTokenError` for a run of a deployment of somebody else's."""
+    require_for_run(run.deployment, backend, rights, _DOING[action])
     acts = {
         Action.TERMINATE: backend.terminate,
         Action.STOP: backend.stop,
@@ -43,7 +54,7 @@ def act(action: Action, backend: Backend, run: str) -> None:
         Action.UNSUSPEND: backend.unsuspend,
         Action.RETRY: backend.retry,
     }
-    acts[action](run)
+    acts[action](run.run)
 
 
 def changes(action: Action, before: RunStatus) -> bool:

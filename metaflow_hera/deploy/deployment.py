@@ -17,13 +17,17 @@ from metaflow_hera.backends.parameters import completed
 from metaflow_hera.deploy.arguments import Arguments, described, parameters_of_plan, to_texts
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
+from metaflow_hera.deploy.ground import look_for
 from metaflow_hera.deploy.launching import LaunchOptions
+from metaflow_hera.deploy.production import claim, release
 from metaflow_hera.deploy.promises import without_effect
+from metaflow_hera.deploy.rights import Lock, Rights
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.starting import check_for_cluster
 from metaflow_hera.deploy.telling import Tell, silent
-from metaflow_hera.deploy.triggered import TriggeredRun, refuse_token
-from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError, UsageError
+from metaflow_hera.deploy.tokens import KEEP_TOKEN, TokenChoices
+from metaflow_hera.deploy.triggered import TriggeredRun
+from metaflow_hera.errors import BackendError, ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import Annotations
@@ -96,9 +100,14 @@ class DeployedFlow:
 
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment and its schedule; runs in flight go on."""
-        refuse_token(authorize)
+        found = self.backend.deployment(self.name)
+        self._rights(authorize).require(Lock.of(found.plan), "deleting it")
         self.backend.delete(self.name)
+        release(found, self.backend, self.settings)
         return True
+
+    def _rights(self, token: str | None) -> Rights:
+        return Rights(settings=self.settings, given=token)
 
     @property
     def metadata(self) -> str:
@@ -106,9 +115,14 @@ class DeployedFlow:
         return self._annotation(Annotations.DATASTORE)
 
     @property
+    def production_namespace(self) -> str:
+        """Its runs have this, after ``production:``, as a tag; everybody may know it."""
+        return self._annotation(Annotations.PRODUCTION)
+
+    @property
     def production_token(self) -> str | None:
-        """None: whoever may deploy may replace it."""
-        return None
+        """The secret by which others than its owner may change it; None where it is not kept."""
+        return self._rights(None).token_of(Lock.of(self.plan))
 
     @property
     def workflow_template(self) -> dict[str, Any]:
@@ -158,44 +172,59 @@ def deploy(
     config_value: Mapping[str, object] | None = None,
     branch: str | None = None,
     production: bool = False,
+    namespace: str | None = None,
+    tokens: TokenChoices = KEEP_TOKEN,
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> DeployedFlow:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
     Configs are given by name, as files or as values: all runs of the version have them. *branch* and *production* are
-    for flows of a project. *package_suffixes* are those of
+    for flows of a project. *namespace* is what the flow's code sees of other runs: those with this tag. *tokens* says
+    what is to become of the deployment's production token. *package_suffixes* are those of
     the files that the code package holds besides ``.py``; by default as is set.
     """
     settings = settings or Settings.load()
     if package_suffixes:
         settings = replace(settings, package_suffixes=",".join(package_suffixes))
-    choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags))
+    choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags), namespace=namespace or "")
     checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value, branch, production))
-    return deploy_checked(checked, choices, settings, tell)
+    return deploy_checked(checked, choices, settings, tell, tokens=tokens)
 
 
-def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> DeployedFlow:
-    """Compile, upload the code package and hand the Plan to the backend, unless another flow has its name there."""
+def deploy_checked(
+    flow: CheckedFlow,
+    choices: Choices,
+    settings: Settings,
+    tell: Tell = silent,
+    *,
+    tokens: TokenChoices = KEEP_TOKEN,
+) -> DeployedFlow:
+    """Compile, upload the code package and hand the Plan to the backend.
+
+    Nothing is written if another flow has its name there, or if it is the deployment of somebody else.
+    """
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
-    compiled = compile_flow(flow, choices, settings)
     backend = open_backend(settings)
+    found = look_for(flow, choices, settings, backend, tokens)
+    compiled = compile_flow(flow, replace(choices, production=found.namespace), settings)
     if settings.backend != "embedded":
         check_for_cluster(compiled.plan, settings)
-    replaced = _replaced(backend, compiled)
     refuse_unreachable_store(compiled, settings)
+    standing = claim(found, tell)
     compiled.upload()
     tell(describe_package(compiled))
     for sentence in without_effect(flow):
         tell(sentence)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    plan = compiled.plan
-    backend.deploy(replace(plan, annotations={**plan.annotations, Annotations.DEPLOYED_AT: now}))
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **standing, Annotations.DEPLOYED_AT: now})
+    backend.deploy(plan)
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
     made = replace(_deployed(backend.deployment(plan.name), backend, settings), graph=flow.graph)
-    if replaced is None:
+    if found.replaced is None:
         return made
+    replaced = found.replaced.plan
     version = replaced.annotations.get(Annotations.VERSION)
     return replace(made, previous=version, previous_schedule=replaced.schedule)
 
@@ -227,28 +256,6 @@ def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:
             f"the datastore {compiled.store.uri} is a directory of this machine, which pods of a cluster cannot read; "
             "give a bucket with --datastore s3://BUCKET/PREFIX or MFHERA_DATASTORE"
         )
-
-
-def _replaced(backend: Backend, compiled: Compiled) -> Plan | None:
-    """What is deployed under the name now; it must be the same flow."""
-    try:
-        plan = backend.deployment(compiled.plan.name).plan
-    except NotDeployedError:
-        return None
-    owner = _owner(plan)
-    if owner != _owner(compiled.plan):
-        name = compiled.plan.name
-        raise BackendError(
-            f"the name {name!r} belongs to the deployed flow {owner or 'of somebody else'}; give another --name, "
-            f"or delete that deployment first: mfhera delete {name}"
-        )
-    return plan
-
-
-def _owner(plan: Plan) -> str:
-    """The flow behind a deployment, with its project and branch if it has one."""
-    names = (Annotations.PROJECT, Annotations.BRANCH, Annotations.FLOW)
-    return ".".join(filter(None, (plan.annotations.get(name) for name in names)))
 
 
 def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> DeployedFlow:

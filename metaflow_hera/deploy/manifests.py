@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.compilation import compile_flow, describe_package
+from metaflow_hera.deploy.compilation import compile_flow, describe_package, in_first_namespace
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
@@ -38,7 +38,7 @@ def compile_manifests(
 
 def checked_manifests(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell) -> list[dict[str, Any]]:
     """The same of a flow that is checked."""
-    compiled = compile_flow(flow, choices, settings)
+    compiled = compile_flow(flow, in_first_namespace(flow, choices, settings), settings)
     check_for_cluster(compiled.plan, settings)
     documents = manifests(compiled.plan)
     compiled.upload()
@@ -66,4 +66,5 @@ def to_workflow_template(
 
     settings = settings or Settings.load()
     checked = check_flow(flow, with_=with_, launch=launch or LaunchOptions())
-    return translate(compile_flow(checked, choices or Choices(), settings).plan)
+    chosen = in_first_namespace(checked, choices or Choices(), settings)
+    return translate(compile_flow(checked, chosen, settings).plan)

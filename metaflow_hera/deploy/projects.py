@@ -9,6 +9,7 @@ from metaflow_hera.deployment_names import deployment_name, project_deployment_n
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow.decorators import flow_decorators
 from metaflow_hera.graph.model import DecoratorSpec, Graph
+from metaflow_hera.production_names import production_prefix, project_prefix
 
 if TYPE_CHECKING:
     from metaflow_hera.flow.project import Project
@@ -32,6 +33,12 @@ def project_facts(graph: Graph, user: str) -> dict[str, object]:
 def name_of_class(flow_class: type, name: str | None, user: str) -> str:
     """The name of the deployment of a flow class as its launch settled it; *name* is the user's own choice."""
     return name_in_argo(flow_class.__name__, tuple(each.spec for each in flow_decorators(flow_class)), name, user)
+
+
+def prefix_in_production(flow: str, decorators: Sequence[DecoratorSpec], name: str | None, user: str) -> str:
+    """What the production namespaces of a flow begin with: all flows of a project in one branch have the same."""
+    project = project_of_flow(decorators, user)
+    return production_prefix(flow, name) if project is None else project_prefix(project.name, project.branch)
 
 
 def name_in_argo(flow: str, decorators: Sequence[DecoratorSpec], name: str | None, user: str) -> str:

@@ -12,9 +12,10 @@ from metaflow_hera.client import Run
 from metaflow_hera.deploy.controls import act, changes
 from metaflow_hera.deploy.progress import ProgressLine, is_watched
 from metaflow_hera.deploy.recorded import record_end
+from metaflow_hera.deploy.rights import Rights
 from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.success import succeeded
-from metaflow_hera.errors import RunFailedError, UsageError
+from metaflow_hera.errors import RunFailedError
 from metaflow_hera.naming import pathspec
 from metaflow_hera.settings import Settings
 
@@ -107,9 +108,8 @@ class TriggeredRun:
         return self._control(Action.RETRY, authorize)
 
     def _control(self, action: Action, authorize: str | None) -> bool:
-        refuse_token(authorize)
         before = self.details
-        act(action, self.backend, self.run_id)
+        act(action, self.backend, before, Rights(settings=self.settings, given=authorize))
         return changes(action, before)
 
     def _ended(self, timeout: float | None, every: float, show: bool | None) -> RunStatus:
@@ -130,12 +130,6 @@ class TriggeredRun:
                 line.close()
         record_end(status, self.settings)
         return status
-
-
-def refuse_token(authorize: str | None) -> None:
-    """Deployments have no production tokens: whoever gives one expects a protection that is not there."""
-    if authorize is not None:
-        raise UsageError("authorize is a production token, and deployments of this version have none; leave it out")
 
 
 def _awaited(look: Callable[[], T | None], every: float, timeout: float | None, problem: Callable[[], str]) -> T:

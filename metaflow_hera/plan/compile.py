@@ -73,6 +73,7 @@ def _annotations(graph: Graph, options: CompileOptions) -> dict[str, str]:
         Annotations.DATASTORE: options.store,
         Annotations.DEPLOYER: options.user,
         Annotations.MAX_WORKERS: str(options.max_workers),
+        Annotations.PRODUCTION: options.production,
     }
     return {name: value for name, value in known.items() if value}
 

@@ -55,6 +55,8 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
         deployment=_literal(options.name),
         user=_literal(options.user),
         tags=tuple(map(_literal, options.tags)),
+        production=_literal(options.production),
+        namespace=_literal(options.user_namespace),
         triggers=tuple(map(_literal, options.triggers)),
         events=tuple(_literal(event) for event in _events(options)) if step.name == graph.start else (),
         publishes=tuple(_literal(event) for event in _published(step, graph, options)),

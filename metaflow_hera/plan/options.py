@@ -40,6 +40,9 @@ class CompileOptions:
     """What ``--with`` added to every step."""
     user: str = ""
     tags: tuple[str, ...] = ()
+    production: str = ""
+    user_namespace: str = ""
+    """These two as in a `TaskCommand`, which calls the second one namespace."""
     triggers: tuple[str, ...] = ()
     """As in a `TaskCommand`."""
     origin: str = ""

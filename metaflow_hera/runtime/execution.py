@@ -19,7 +19,7 @@ from metaflow_hera.flow.task import Inputs
 from metaflow_hera.flow.transitions import check_transition
 from metaflow_hera.flow.written import written_on
 from metaflow_hera.graph.model import Graph, Step
-from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, pathspec
+from metaflow_hera.naming import NEXT_OUTPUT, SPLITS_OUTPUT, IndexPath, RunKeys, own_tag, pathspec
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.artifacts import save_all
 from metaflow_hera.records.run import EndRecord
@@ -268,7 +268,7 @@ class _Attempt:
             retry_count=self.number,
             origin_run_id=command.origin or None,
             username=user,
-            namespace=f"user:{user}",
+            namespace=command.namespace or own_tag(command.production, user),
             tags=frozenset(command.tags),
             parameter_names=tuple(given_of(self.flow_class)),
         )
