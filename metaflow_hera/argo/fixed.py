@@ -10,6 +10,9 @@ API_VERSION: Final = "argoproj.io/v1alpha1"
 PARAMETERS_ARTIFACT: Final = "parameters"
 RETRY_POLICY: Final = "Always"
 
+FORGIVEN: Final[dict[str, Any]] = {"error": True, "failed": True}
+"""`continueOn` of a step whose end, however bad, does not count."""
+
 CRON: Final[dict[str, Any]] = {
     "concurrencyPolicy": "Allow",  # as the peer: a run that is late does not cost the next one
     "startingDeadlineSeconds": STARTING_DEADLINE,
