@@ -187,7 +187,7 @@ class RunKeys:
         return f"{self.flow}/exits/{self.run}/"
 
     def exit(self, attempts: int) -> ExitKeys:
-        """The end that came after so many attempts of tasks: a run that is taken up again has more when it ends anew."""
+        """The end after so many attempts of tasks: a run that is taken up again has more when it ends anew."""
         return ExitKeys(f"{self.exits}{attempts}/")
 
     def index(self, created: float) -> str:
@@ -321,6 +321,8 @@ class Annotations:
     PROJECT = f"{LABEL_PREFIX}project"
     BRANCH = f"{LABEL_PREFIX}branch"
     TRIGGERED_AT = f"{LABEL_PREFIX}triggered-at"
+    TITLE = "workflows.argoproj.io/title"
+    DESCRIPTION = "workflows.argoproj.io/description"
 
 
 def label_value(text: str) -> str:

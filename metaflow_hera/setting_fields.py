@@ -31,9 +31,7 @@ class PodSettings:
     pod_shared_memory: str = setting(
         "megabytes of shared memory of steps that ask for none", peer="METAFLOW_KUBERNETES_SHARED_MEMORY"
     )
-    pod_qos: str = setting(
-        "the quality of service of pods, Burstable or Guaranteed", peer="METAFLOW_KUBERNETES_QOS"
-    )
+    pod_qos: str = setting("the quality of service of pods, Burstable or Guaranteed", peer="METAFLOW_KUBERNETES_QOS")
     pod_env_to_skip: str = setting(
         "environment variables, comma-separated, that pods do not get", peer="METAFLOW_ARGO_WORKFLOWS_ENV_VARS_TO_SKIP"
     )

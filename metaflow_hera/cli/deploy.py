@@ -8,6 +8,7 @@ import click
 
 from metaflow_hera.cli.flow_help import help_of, required_words
 from metaflow_hera.cli.launching import launch_options, taken_launch
+from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
     flow_option,
     json_option,
@@ -31,6 +32,7 @@ from metaflow_hera.plan.records import Schedule
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, place_options, suffixes_option)
 @launch_options
+@lifecycle_options
 @json_option
 def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
     """Deploy a flow: check it, package its code, translate it, and make it the newest version.
@@ -44,7 +46,9 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
     """
     settings = settings_of(chosen["datastore"], chosen["backend"], package_suffixes=chosen["package_suffixes"])
     checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
-    choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
+    choices = Choices(
+        max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"], lifecycle=taken_lifecycle(chosen)
+    )
     print_deployed(deploy_checked(checked, choices, settings, tell), as_json=as_json)
 
 

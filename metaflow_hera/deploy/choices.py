@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from metaflow_hera.deploy.lifecycle import Lifecycle
 
 DEPLOYED_WORKERS = 100
 """How many items of each foreach of a deployment may be active at once, unless its deployer says otherwise."""
@@ -19,5 +21,4 @@ class Choices:
     name: str | None = None
     """Of the WorkflowTemplate, instead of one made of the flow's name."""
     tags: tuple[str, ...] = ()
-    deadline: int | None = None
-    """Seconds that a whole run may take."""
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)

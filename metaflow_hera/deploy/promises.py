@@ -15,7 +15,6 @@ from metaflow_hera.settings import Settings
 TRIGGERS = ("trigger", "trigger_on_finish")
 
 WITHOUT_EFFECT = {
-    "exit_hook": "its functions are called after local runs only",
     "trigger": "no event starts runs",
     "trigger_on_finish": "no run of another flow starts runs",
 }

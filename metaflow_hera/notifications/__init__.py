@@ -19,7 +19,7 @@ CHANNELS: Final[tuple[Channel, ...]] = (slack.CHANNEL, pager_duty.CHANNEL, incid
 
 def channels_of(settings: Settings) -> tuple[Channel, ...]:
     """Those whose secret is set."""
-    return tuple(channel for channel in CHANNELS if getattr(settings, channel.secret))
+    return tuple(channel for channel in CHANNELS if getattr(settings, channel.setting))
 
 
 def notify(end: RunEnd, settings: Settings, is_done: Callable[[str], bool]) -> Iterator[tuple[str, str]]:

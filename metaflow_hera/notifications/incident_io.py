@@ -55,5 +55,5 @@ def _problem(end: RunEnd, settings: Settings) -> str:
 
 
 CHANNEL = Channel(
-    name="incident-io", title="incident.io", secret="incident_io_api_key", message=message, problem=_problem
+    name="incident-io", title="incident.io", setting="incident_io_api_key", message=message, problem=_problem
 )

@@ -82,15 +82,15 @@ class Channel:
 
     name: str
     title: str
-    secret: str
-    """The setting with its URL or key."""
+    setting: str
+    """With its URL or key, a secret."""
     message: Callable[[RunEnd, Settings], Message]
     problem: Callable[[RunEnd, Settings], str] = lambda end, settings: ""
     """What keeps it from being told, as the end of a sentence; empty if nothing does."""
 
     @property
     def variable(self) -> str:
-        return variable(self.secret)
+        return variable(self.setting)
 
 
 def shortened(text: str, limit: int) -> str:

@@ -33,4 +33,4 @@ def message(end: RunEnd, settings: Settings) -> Message:
     return Message(url=f"{service}/v2/enqueue", body=body, secrets=(key,))
 
 
-CHANNEL = Channel(name="pager-duty", title="PagerDuty", secret="pager_duty_integration_key", message=message)
+CHANNEL = Channel(name="pager-duty", title="PagerDuty", setting="pager_duty_integration_key", message=message)

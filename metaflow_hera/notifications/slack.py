@@ -40,4 +40,4 @@ def _problem(end: RunEnd, settings: Settings) -> str:
     return "" if settings.slack_webhook_url.startswith(("https://", "http://")) else "its webhook is no http(s) URL"
 
 
-CHANNEL = Channel(name="slack", title="Slack", secret="slack_webhook_url", message=message, problem=_problem)
+CHANNEL = Channel(name="slack", title="Slack", setting="slack_webhook_url", message=message, problem=_problem)

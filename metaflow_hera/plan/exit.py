@@ -16,7 +16,7 @@ from metaflow_hera.plan.records import Container, Retry, Steps, Task, Template
 from metaflow_hera.plan.text import Condition, StatusIs, StatusIsNot, WorkflowName, WorkflowStatus, render, text
 
 EXIT_DEADLINE: Final = 3600
-"""Seconds: Argo waits for the exit handler, so a pod whose image cannot be had would keep its run from ending for ever."""
+"""Seconds: Argo waits for the exit handler, so a pod whose image cannot be had would keep its run from ending."""
 
 AGAIN: Final = Retry(limit=2)
 """Of a pod that was taken away; a hook that was called is not called again."""
@@ -37,7 +37,8 @@ def exit_templates(graph: Graph, names: Names, options: CompileOptions) -> Itera
     others = [group for group in options.hooks if group.image]
     on_success = own.on_success or options.notices.on_success
     is_more = bool(options.hooks or options.notices)
-    tasks = [Task(name=names.exit, template=names.exit, when=_when(on_success=on_success, on_error=True), is_forgiven=is_more)]
+    when = _when(on_success=on_success, on_error=True)
+    tasks = [Task(name=names.exit, template=names.exit, when=when, is_forgiven=is_more)]
     for name, group in zip(names.exit_hooks, others, strict=True):
         when = _when(on_success=group.on_success, on_error=group.on_error)
         tasks.append(Task(name=name, template=name, when=when, is_forgiven=True))

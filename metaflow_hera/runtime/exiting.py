@@ -1,4 +1,4 @@
-"""The end of a run in its container: it is written down first, then people are told, and functions of @exit_hook called.
+"""The end of a run in its container: first it is written down, then people are told, then exit hooks are called.
 
 Nothing of that changes how the run ended, and nothing of it happens twice for one end, however often the pod is tried.
 """

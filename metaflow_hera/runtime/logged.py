@@ -20,7 +20,7 @@ LOOK: Final = 0.2
 
 
 def run_logged(work: Callable[[], None], store: Store, keys: AttemptKeys) -> None:
-    """Do *work* in a fork of this process; what it prints goes to our streams and to the store, and so does its death."""
+    """Do *work* in a fork of this process; what it prints goes to our streams and to the store, as does its death."""
     out, err = os.pipe(), os.pipe()
     flush_output()
     child = os.fork()
