@@ -94,17 +94,31 @@ class TaskCommand(_Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitCommand(_Command):
-    """Write down how a run ended that did not end by its end step.
+    """Write down how a run ended, and do what is to be done then.
 
     >>> ExitCommand.parse(ExitCommand(flow="F", run="r1", status="Failed", store="/s").argv()).status
     'Failed'
     """
 
     verb: ClassVar[str] = "exit"
+    ON_ERROR: ClassVar[str] = "error"
+    ON_SUCCESS: ClassVar[str] = "success"
 
     flow: str
     run: str
     status: str
-    """Argo's word: Failed or Error."""
+    """Argo's word: Succeeded, Failed or Error."""
     store: str
     code: str = ""
+    file: str = ""
+    """The flow's file, relative to the root of the code package, where functions of @exit_hook are to be called."""
+    image: str = ""
+    """Those which are called in this image; empty for those of decorators that name none."""
+    notify: tuple[str, ...] = ()
+    """On which ends people are told: any of the two above."""
+    link: str = ""
+    """A page about the run."""
+    alert_source: str = ""
+    """The alert source of incident.io."""
+    alert_metadata: tuple[str, ...] = ()
+    """``KEY=VALUE`` each, for incident.io."""

@@ -181,6 +181,15 @@ class RunKeys:
     def tags(self) -> str:
         return f"{self.prefix}tags.json"
 
+    @property
+    def exits(self) -> str:
+        """What the keys begin with of everything that was done when the run ended, each time that it did."""
+        return f"{self.flow}/exits/{self.run}/"
+
+    def exit(self, attempts: int) -> ExitKeys:
+        """The end after so many attempts of tasks: a run that is taken up again has more when it ends anew."""
+        return ExitKeys(f"{self.exits}{attempts}/")
+
     def index(self, created: float) -> str:
         """The entry by which runs are listed, the newest first; *created* in seconds since the epoch."""
         return f"{index_prefix(self.flow)}{10**14 - int(created * 1000):014d}-{self.run}"
@@ -234,6 +243,21 @@ class AttemptKeys:
 
     def log_prefix(self, stream: str) -> str:
         return f"{self.prefix}{stream}."
+
+
+@dataclass(frozen=True, slots=True)
+class ExitKeys:
+    """The keys of what was done at one end of a run."""
+
+    prefix: str
+
+    def done(self, what: str) -> str:
+        """There when *what* was done, or at least begun, and is not to be done again."""
+        return f"{self.prefix}done/{what}"
+
+    def output(self, began: int) -> AttemptKeys:
+        """What a container printed that began at that time, in nanoseconds."""
+        return AttemptKeys(f"{self.prefix}{began:020d}/")
 
 
 def index_prefix(flow: str) -> str:
@@ -353,6 +377,8 @@ class Annotations:
     PRODUCTION = f"{LABEL_PREFIX}production-namespace"
     TOKEN_DIGEST = f"{LABEL_PREFIX}production-token-digest"
     PLACE = f"{LABEL_PREFIX}place"
+    TITLE = "workflows.argoproj.io/title"
+    DESCRIPTION = "workflows.argoproj.io/description"
 
 
 def label_value(text: str) -> str:

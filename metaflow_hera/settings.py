@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 from metaflow_hera.config_files import project_table, user_folder, user_table
 from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR_VARIABLE
+from metaflow_hera.setting_fields import NotificationSettings, PodSettings, WorkflowSettings, setting
 
 BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
@@ -37,61 +38,53 @@ class Source(NamedTuple):
     values: Mapping[str, str]
 
 
-def _setting(help: str, *, peer: str = "", secret: bool = False) -> Any:
-    """One that is *secret* is shown, told and handed on nowhere."""
-    return field(default="", metadata={"help": help, "peer": peer, "secret": secret})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(PodSettings, WorkflowSettings, NotificationSettings):
     """All settings of one command; texts, empty for what is not set and has no default."""
 
-    datastore: str = _setting("where everything is kept: a directory or s3://bucket/prefix")
-    data_dir: str = _setting("the embedded engine's state, the local store and caches")
-    backend: str = _setting("where deployed flows run: embedded, kubernetes or argo")
-    s3_endpoint_url: str = _setting("the S3 server, where it is not AWS's own", peer="METAFLOW_S3_ENDPOINT_URL")
-    s3_region: str = _setting("the region of the bucket")
-    pod_s3_endpoint_url: str = _setting("the S3 server as pods see it, where that differs")
-    pod_secrets: str = _setting(
-        "Kubernetes Secrets, comma-separated, that pods get as environment", peer="METAFLOW_KUBERNETES_SECRETS"
-    )
-    kube_context: str = _setting("the context of the kubeconfig")
-    namespace: str = _setting("the Kubernetes namespace", peer="METAFLOW_KUBERNETES_NAMESPACE")
-    service_account: str = _setting("the service account of pods", peer="METAFLOW_KUBERNETES_SERVICE_ACCOUNT")
-    image: str = _setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
-    argo_server: str = _setting("the URL of the Argo Server")
-    argo_token: str = _setting("the token for the Argo Server", secret=True)
-    datatools_s3root: str = _setting(
+    datastore: str = setting("where everything is kept: a directory or s3://bucket/prefix")
+    data_dir: str = setting("the embedded engine's state, the local store and caches")
+    backend: str = setting("where deployed flows run: embedded, kubernetes or argo")
+    s3_endpoint_url: str = setting("the S3 server, where it is not AWS's own", peer="METAFLOW_S3_ENDPOINT_URL")
+    s3_region: str = setting("the region of the bucket")
+    pod_s3_endpoint_url: str = setting("the S3 server as pods see it, where that differs")
+    kube_context: str = setting("the context of the kubeconfig")
+    namespace: str = setting("the Kubernetes namespace", peer="METAFLOW_KUBERNETES_NAMESPACE")
+    service_account: str = setting("the service account of pods", peer="METAFLOW_KUBERNETES_SERVICE_ACCOUNT")
+    image: str = setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
+    argo_server: str = setting("the URL of the Argo Server")
+    argo_token: str = setting("the token for the Argo Server", is_secret=True)
+    datatools_s3root: str = setting(
         "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
     )
-    package_suffixes: str = _setting(
+    package_suffixes: str = setting(
         "what the code package holds besides .py, comma-separated", peer="METAFLOW_DEFAULT_PACKAGE_SUFFIXES"
     )
-    secrets_backend: str = _setting(
+    secrets_backend: str = setting(
         "where a secret of @secrets is kept that does not say it", peer="METAFLOW_DEFAULT_SECRETS_BACKEND_TYPE"
     )
-    secrets_role: str = _setting("whom to be to read secrets", peer="METAFLOW_DEFAULT_SECRETS_ROLE")
-    namespaced_events_prefix: str = _setting(
+    secrets_role: str = setting("whom to be to read secrets", peer="METAFLOW_DEFAULT_SECRETS_ROLE")
+    namespaced_events_prefix: str = setting(
         "what names of namespaced_event_name() begin with, by default mfns", peer="METAFLOW_NAMESPACED_EVENTS_PREFIX"
     )
-    default_decospecs: str = _setting(
+    default_decospecs: str = setting(
         "what every run and deployment takes as --with, separated by spaces", peer="METAFLOW_DEFAULT_DECOSPECS"
     )
-    events_url: str = _setting(
+    events_url: str = setting(
         "where ArgoEvent publishes: the webhook of an event source", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
     )
-    pod_events_url: str = _setting(
+    pod_events_url: str = setting(
         "the same as pods see it, where that differs", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL"
     )
-    event_source: str = _setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
-    event_name: str = _setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
-    event_bus: str = _setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
-    sensor_service_account: str = _setting(
+    event_source: str = setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
+    event_name: str = setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
+    event_bus: str = setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
+    sensor_service_account: str = setting(
         "the service account of Sensors, which starts runs", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT"
     )
-    production_token: str = _setting("of a deployment of somebody else's: lets you change it", secret=True)
-    token_home: str = _setting("the folder that keeps your production tokens", peer="METAFLOW_TOKEN_HOME")
-    user: str = _setting("who you are", peer="METAFLOW_USER")
+    production_token: str = setting("of a deployment of somebody else's: lets you change it", is_secret=True)
+    token_home: str = setting("the folder that keeps your production tokens", peer="METAFLOW_TOKEN_HOME")
+    user: str = setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """For each setting, where its value came from."""
 
@@ -107,7 +100,7 @@ class Settings:
     @classmethod
     def of_environment(cls) -> Self:
         """The settings of a container: what its environment says, and nothing else."""
-        names = (setting.name for setting in _all())
+        names = (each.name for each in _all())
         values: dict[str, Any] = {name: os.environ.get(variable(name), "") for name in names}
         return cls(**values)
 
@@ -132,10 +125,10 @@ class Settings:
         >>> dict(each[:2] for each in Settings(argo_token="x", argo_server="https://ann:x@host/").describe())["argo_server"]
         'https://(set)@host/'
         """
-        for setting in _all():
-            value = getattr(self, setting.name)
-            shown = "(set)" if value and setting.metadata["secret"] else _CREDENTIALS.sub("(set)@", value)
-            yield setting.name, shown, self.origins.get(setting.name, "not set"), setting.metadata["help"]
+        for each in _all():
+            value = getattr(self, each.name)
+            shown = "(set)" if value and each.metadata["is_secret"] else _CREDENTIALS.sub("(set)@", value)
+            yield each.name, shown, self.origins.get(each.name, "not set"), each.metadata["help"]
 
     @property
     def secrets_of_pods(self) -> tuple[str, ...]:
@@ -197,11 +190,12 @@ def environment(*, secret: bool = True) -> dict[str, str]:
 
 def secret_settings() -> frozenset[str]:
     """The settings whose values nobody else may see."""
-    return frozenset(setting.name for setting in _all() if setting.metadata["secret"])
+    return frozenset(setting.name for setting in _all() if setting.metadata["is_secret"])
 
 
 def _all() -> Iterator[Any]:
-    return (setting for setting in fields(Settings) if "help" in setting.metadata)
+    settings = [each for each in fields(Settings) if "help" in each.metadata]
+    return iter(sorted(settings, key=lambda each: each.name not in Settings.__annotations__))  # the general ones first
 
 
 def _listed(value: str) -> tuple[str, ...]:
@@ -215,7 +209,7 @@ def _spelling(source: str, name: str) -> str:
 def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
     given = {name: value for name, value in options.items() if value is not None}
     yield Source("option {}", _absolute(given, cwd))
-    names = [setting.name for setting in _all()]
+    names = [each.name for each in _all()]
     named = {name: environ[variable(name)] for name in names if environ.get(variable(name))}
     yield Source("{}", _absolute(named, cwd))
     yield from _peer_sources(environ, cwd)
@@ -224,10 +218,10 @@ def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd:
 
 
 def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
-    for setting in _all():
-        peer = setting.metadata["peer"]
-        if peer and environ.get(peer):
-            yield Source(peer, {setting.name: environ[peer]})
+    for each in _all():
+        if given := [peer for peer in each.metadata["peer"].split() if environ.get(peer)]:
+            # Several are lists, of which the peer's pods get all parts.
+            yield Source(" and ".join(given), {each.name: ",".join(environ[peer] for peer in given)})
     kind = environ.get("METAFLOW_DEFAULT_DATASTORE", "").upper()
     root = f"METAFLOW_DATASTORE_SYSROOT_{kind}"
     if kind in ("S3", "LOCAL") and environ.get(root):
@@ -272,7 +266,7 @@ def _absolute_path(value: str, folder: Path) -> str:
 
 def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
     values = {name.replace("-", "_"): value for name, value in table.items()}
-    known = {setting.name for setting in _all()}
+    known = {each.name for each in _all()}
     problems = [_unknown(name, known) for name in sorted(table) if name.replace("-", "_") not in known]
     wrong = [name for name in known & values.keys() if not isinstance(values[name], str)]
     problems += [f"{_dashed(name)!r} must be a text in quotes" for name in sorted(wrong)]

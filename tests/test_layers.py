@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 # A room may import rooms of earlier lines only, and its own modules.
 LAYERS = [
     {"errors"},
-    {"naming", "command", "config_files"},
+    {"naming", "command", "config_files", "setting_fields"},
     {"settings", "deployment_names", "config_parsers"},
     {"store", "vaults", "graph.model", "production_names"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.info"},
     {"graph.parse", "graph.check", "package", "client"},
-    {"cards", "datatools", "integrations"},
+    {"cards", "datatools", "integrations", "notifications"},
     {"runtime", "plan", "graph.view"},
     {"argo", "engine"},
     {"backends"},

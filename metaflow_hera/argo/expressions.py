@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from metaflow_hera.errors import ManifestError, NamingError
-from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, Never, OutputIs, StatusIsNot, Succeeded
+from metaflow_hera.plan.text import AllOf, AnyOf, Condition, Depends, Never, OutputIs, StatusIs, StatusIsNot, Succeeded
 
 
 def render_depends(depends: Depends) -> str:
@@ -67,7 +67,9 @@ def _parse_operand(tokens: list[str], rendered: str) -> Depends:
 
 _NEVER = "false"
 _OUTPUT_IS = re.compile(r"\{\{=tasks\['([-\w]+)'\]\.outputs\.parameters\['([-\w]+)'\] == '([^'\\{}]*)'\}\}")
+_STATUS_IS = re.compile(r"\{\{=workflow\.status == '(\w+)'\}\}")
 _STATUS_IS_NOT = re.compile(r"\{\{=workflow\.status != '(\w+)'\}\}")
+_CONDITIONS = (_OUTPUT_IS, _STATUS_IS, _STATUS_IS_NOT)
 
 
 def render_when(condition: Condition) -> str:
@@ -81,9 +83,11 @@ def render_when(condition: Condition) -> str:
             return _NEVER
         case OutputIs(task, parameter, value):
             rendered = f"{{{{=tasks['{task}'].outputs.parameters['{parameter}'] == '{value}'}}}}"
+        case StatusIs(status):
+            rendered = f"{{{{=workflow.status == '{status}'}}}}"
         case StatusIsNot(status):
             rendered = f"{{{{=workflow.status != '{status}'}}}}"
-    if not (_OUTPUT_IS.fullmatch(rendered) or _STATUS_IS_NOT.fullmatch(rendered)):
+    if not any(pattern.fullmatch(rendered) for pattern in _CONDITIONS):
         raise NamingError(f"{rendered!r} is no condition that Argo could evaluate: its names are letters and digits")
     return rendered
 
@@ -98,6 +102,8 @@ def parse_when(rendered: str) -> Condition:
         return Never()
     if match := _OUTPUT_IS.fullmatch(rendered):
         return OutputIs(match[1], match[2], match[3])
+    if match := _STATUS_IS.fullmatch(rendered):
+        return StatusIs(match[1])
     if match := _STATUS_IS_NOT.fullmatch(rendered):
         return StatusIsNot(match[1])
     raise _unreadable("when", rendered)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from metaflow_hera.plan.records import Claim, Volume
 
@@ -12,6 +12,9 @@ RETRY_POLICY: Final = "Always"
 
 TEMPLATE_LABEL: Final = "workflows.argoproj.io/workflow-template"
 """On a Workflow, the WorkflowTemplate behind it: Argo's server and command line write it, too."""
+
+FORGIVEN: Final[dict[str, Any]] = {"error": True, "failed": True}
+"""`continueOn` of a step whose end, however bad, does not count."""
 
 
 def volume_name(volume: Volume, number: int) -> str:

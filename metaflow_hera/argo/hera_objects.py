@@ -76,8 +76,19 @@ def _workflow_template(plan: records.Plan) -> WorkflowTemplate:
         else None,
         service_account_name=plan.service_account or None,
         active_deadline_seconds=plan.deadline,
+        priority=plan.priority,
+        ttl_strategy=_ttl(plan.ttl) if plan.ttl else None,
+        pod_gc=m.PodGC(strategy=plan.pod_gc) if plan.pod_gc else None,
         workflow_metadata=_workflow_metadata(plan, program),
         templates=[_template(template, program) for template in plan.templates],
+    )
+
+
+def _ttl(ttl: records.Ttl) -> m.TTLStrategy:
+    return m.TTLStrategy(
+        seconds_after_completion=ttl.completion,
+        seconds_after_success=ttl.success,
+        seconds_after_failure=ttl.failure,
     )
 
 
@@ -139,14 +150,17 @@ def _task(task: records.Task) -> Task:
 
 
 def _steps(steps: records.Steps) -> Steps:
-    task = steps.task
-    step = Step(
+    return Steps(name=steps.name, sub_steps=[_step(task) for task in steps.tasks])
+
+
+def _step(task: records.Task) -> Step:
+    return Step(
         name=task.name,
         template=task.template,
         when=render_when(task.when) if task.when else None,
         arguments=_arguments(task.arguments),
+        continue_on=_model(m.ContinueOn, fixed.FORGIVEN) if task.is_forgiven else None,
     )
-    return Steps(name=steps.name, sub_steps=[step])
 
 
 def _arguments(arguments: tuple[tuple[str, Text], ...]) -> m.Arguments | None:
@@ -162,7 +176,7 @@ def _container(container: records.Container, program: str) -> Container:
         command=render_command(container.command, program),
         args=[escape_dollars(render(word)) for word in container.args] or None,
         env=[m.EnvVar(name=name, value=escape_dollars(value)) for name, value in sorted(container.env.items())] or None,
-        env_from=[m.EnvFromSource(secret_ref=m.SecretEnvSource(name=name)) for name in container.secrets] or None,
+        env_from=_env_from(container),
         resources=_resources(container),
         ports=[m.ContainerPort(container_port=port) for port in container.ports] or None,
         security_context=_model(m.SecurityContext, container.security_context) if container.security_context else None,
@@ -183,6 +197,14 @@ def _container(container: records.Container, program: str) -> Container:
         labels=_sorted(container.labels),
         annotations=_sorted(container.annotations),
     )
+
+
+def _env_from(container: records.Container) -> list[m.EnvFromSource] | None:
+    sources = [
+        *(m.SecretEnvSource(name=name) for name in container.secrets),
+        *(m.SecretEnvSource(name=name, optional=True) for name in container.optional_secrets),
+    ]
+    return [m.EnvFromSource(secret_ref=source) for source in sources] or None
 
 
 def _inputs(names: tuple[str, ...], parameters_file: str = "") -> m.Inputs | None:

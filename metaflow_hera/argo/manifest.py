@@ -21,7 +21,7 @@ from metaflow_hera.argo.starting import (
 from metaflow_hera.argo.templates import read_template
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.naming import Annotations
-from metaflow_hera.plan.records import Container, Dag, Parameter, Plan
+from metaflow_hera.plan.records import Container, Parameter, Plan, Ttl
 
 _OF_ITSELF: Final = {"CronWorkflow": check_cron, "Sensor": check_sensor}
 """What may stand beside a WorkflowTemplate, and what checks that it belongs to it."""
@@ -75,6 +75,9 @@ def _plan(document: Mapping[str, Any]) -> Plan:
                 on_exit=spec.text("onExit", ""),
                 service_account=spec.text("serviceAccountName", ""),
                 deadline=spec.number("activeDeadlineSeconds"),
+                priority=spec.number("priority"),
+                ttl=_ttl(spec) if "ttlStrategy" in spec else None,
+                pod_gc=_pod_gc(spec),
                 run_labels=run_labels,
                 schedule=schedule,
                 triggers=triggers,
@@ -83,6 +86,20 @@ def _plan(document: Mapping[str, Any]) -> Plan:
             )
     _check_references(plan)
     return plan
+
+
+def _ttl(spec: Fields) -> Ttl:
+    with spec.inner("ttlStrategy") as ttl:
+        return Ttl(
+            completion=ttl.number("secondsAfterCompletion"),
+            success=ttl.number("secondsAfterSuccess"),
+            failure=ttl.number("secondsAfterFailure"),
+        )
+
+
+def _pod_gc(spec: Fields) -> str:
+    with spec.inner("podGC") as gc:
+        return gc.text("strategy", "")
 
 
 def _workflow_metadata(spec: Fields) -> tuple[dict[str, str], str]:
@@ -111,7 +128,6 @@ def _check_references(plan: Plan) -> None:
     wanted = {plan.entrypoint, *filter(None, [plan.on_exit])}
     for template in plan.templates:
         if not isinstance(template, Container):
-            tasks = template.tasks if isinstance(template, Dag) else (template.task,)
-            wanted.update(task.template for task in tasks)
+            wanted.update(task.template for task in template.tasks)
     if missing := sorted(wanted - known.keys()):
         raise ManifestError(f"WorkflowTemplate {plan.name!r} has no template {', '.join(map(repr, missing))}")

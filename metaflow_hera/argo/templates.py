@@ -41,9 +41,10 @@ def _dag(fields: Fields) -> Dag:
 def _steps(fields: Fields) -> Steps:
     fields.empty("inputs", "outputs", "metadata")
     groups = fields.items("steps")
-    if len(groups) != 1 or not isinstance(groups[0], list) or len(groups[0]) != 1:
-        raise ManifestError(f"{fields.where}: 'steps' must hold one step, not {groups!r}")
-    return Steps(name=fields.text("name"), task=_task(Fields(groups[0][0], f"{fields.where}: steps")))
+    if not groups or not all(isinstance(group, list) and len(group) == 1 for group in groups):
+        raise ManifestError(f"{fields.where}: 'steps' must hold steps one after another, not {groups!r}")
+    tasks = tuple(_step(Fields(group[0], f"{fields.where}: steps")) for group in groups)
+    return Steps(name=fields.text("name"), tasks=tasks)
 
 
 def _task(task: Fields) -> Task:
@@ -56,6 +57,14 @@ def _task(task: Fields) -> Task:
             count=_count(fields) if "withSequence" in fields else None,
             arguments=_arguments(fields),
         )
+
+
+def _step(step: Fields) -> Task:
+    """A task of Steps, which alone can be forgiven: with `depends`, a DAG has another way to say that."""
+    is_forgiven = "continueOn" in step
+    if is_forgiven:
+        step.expect("continueOn", fixed.FORGIVEN)
+    return replace(_task(step), is_forgiven=is_forgiven)
 
 
 def _count(fields: Fields) -> Text | None:
@@ -90,6 +99,7 @@ def _container(fields: Fields, program: str) -> Container:
     with fields.inner("container") as container:
         container.expect("name", "") if "name" in container else None
         requests, limits = _resources(container)
+        secrets = [_secret(source) for source in container.all_inner("envFrom")]
         return Container(
             name=fields.text("name"),
             image=container.text("image"),
@@ -99,7 +109,8 @@ def _container(fields: Fields, program: str) -> Container:
             outputs=_outputs(fields),
             parameters_file=parameters_file,
             env=dict(_variable(variable) for variable in container.all_inner("env")),
-            secrets=tuple(_secret(source) for source in container.all_inner("envFrom")),
+            secrets=tuple(name for name, is_optional in secrets if not is_optional),
+            optional_secrets=tuple(name for name, is_optional in secrets if is_optional),
             requests=requests,
             limits=limits,
             retry=_retry(fields) if "retryStrategy" in fields else None,
@@ -147,9 +158,13 @@ def _variable(variable: Fields) -> tuple[str, str]:
         return fields.text("name"), fields.read("value", unescape_dollars) or ""
 
 
-def _secret(source: Fields) -> str:
+def _secret(source: Fields) -> tuple[str, bool]:
+    """The Secret's name, and whether it may be missing."""
     with source as fields, fields.inner("secretRef") as reference:
-        return reference.text("name")
+        is_optional = "optional" in reference
+        if is_optional:
+            reference.expect("optional", True)
+        return reference.text("name"), is_optional
 
 
 def _resources(container: Fields) -> tuple[dict[str, str], dict[str, str]]:

@@ -66,3 +66,19 @@ run_options = options(
     ),
 )
 """Of a run on this machine."""
+
+create_options = options(
+    click.option(
+        "--enable-heartbeat-daemon/--no-enable-heartbeat-daemon",
+        hidden=True,
+        expose_value=False,
+        help="Tasks say themselves that they run: there is no service to tell.",
+    ),
+    click.option(
+        "--enable-error-msg-capture/--no-enable-error-msg-capture",
+        hidden=True,
+        expose_value=False,
+        help="A run's record always has its first failure.",
+    ),
+)
+"""Of a deployment."""

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from metaflow_hera.backends import Action, RunStatus
+from metaflow_hera.cli.accepted import create_options
 from metaflow_hera.cli.controls import HELP, print_controlled
 from metaflow_hera.cli.deploy import print_deployed
 from metaflow_hera.cli.group import CommandGroup
+from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import json_option, max_workers_option, options, run_id_file_option, tag_option
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.peer import Program, program_of
@@ -52,19 +54,11 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 
 
 @click.command()
-@options(max_workers_option, tag_option, token_options, namespace_option)
-@click.option(
-    "--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="How long a whole run may take."
-)
+@options(max_workers_option, tag_option, token_options, namespace_option, lifecycle_options, create_options)
 @click.option("--only-json", is_flag=True, help="Print the manifests as JSON and deploy nothing.")
 @click.pass_context
 def create(
-    ctx: click.Context,
-    max_workers: int,
-    tags: tuple[str, ...],
-    workflow_timeout: int | None,
-    only_json: bool,
-    **chosen: Any,
+    ctx: click.Context, max_workers: int, tags: tuple[str, ...], only_json: bool, **chosen: Any
 ) -> DeployedFlow | list[dict[str, Any]]:
     """Deploy the flow: make it the newest version of its deployment."""
     program = program_of(ctx)
@@ -74,7 +68,7 @@ def create(
         name=name,
         tags=tags,
         namespace=chosen["namespace"] or "",
-        deadline=workflow_timeout,
+        lifecycle=taken_lifecycle(chosen),
     )
     if only_json:
         return _print_manifests(program, choices)

@@ -10,6 +10,7 @@ import click
 
 from metaflow_hera.argo.yaml_text import dump
 from metaflow_hera.cli.launching import launch_options, taken_launch
+from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
     datastore_option,
     flow_option,
@@ -32,6 +33,7 @@ from metaflow_hera.deploy.source import check_flow
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, datastore_option, suffixes_option)
 @launch_options
+@lifecycle_options
 @click.option("-o", "--output", type=click.Path(file_okay=False), metavar="DIR", help="Write a file for each manifest.")
 @json_option
 def compile_command(
@@ -48,7 +50,9 @@ def compile_command(
       kubectl apply -f manifests
     """
     settings = settings_of(chosen["datastore"], package_suffixes=chosen["package_suffixes"])
-    choices = Choices(max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"])
+    choices = Choices(
+        max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"], lifecycle=taken_lifecycle(chosen)
+    )
     checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
     documents = checked_manifests(checked, choices, settings, tell)
     print_manifests(documents, output, as_json=as_json)

@@ -8,6 +8,7 @@ import click
 
 from metaflow_hera.cli.flow_help import help_of, required_words
 from metaflow_hera.cli.launching import launch_options, taken_launch
+from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
     flow_option,
     json_option,
@@ -34,6 +35,7 @@ from metaflow_hera.plan.records import Schedule
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, place_options, suffixes_option)
 @options(token_options, namespace_option)
 @launch_options
+@lifecycle_options
 @json_option
 def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
     """Deploy a flow: check it, package its code, translate it, and make it the newest version.
@@ -52,6 +54,7 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
         name=chosen["name"],
         tags=chosen["tags"],
         namespace=chosen["namespace"] or "",
+        lifecycle=taken_lifecycle(chosen),
     )
     made = deploy_checked(checked, choices, settings, tell, tokens=taken_tokens(chosen))
     print_deployed(made, as_json=as_json)

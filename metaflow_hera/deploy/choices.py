@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from metaflow_hera.deploy.lifecycle import Lifecycle
 
 DEPLOYED_WORKERS = 100
 """How many items of each foreach of a deployment may be active at once, unless its deployer says otherwise."""
@@ -25,5 +27,4 @@ class Choices:
     """The tag that runs must have to be seen by the flow's code; empty for that of its production namespace."""
     production: str = ""
     """The production namespace; empty for a run that is of no deployment."""
-    deadline: int | None = None
-    """Seconds that a whole run may take."""
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)

@@ -9,10 +9,12 @@ from pathlib import Path
 from metaflow_hera.deploy.arguments import Arguments, default_arguments, describe_parameters, plan_parameters
 from metaflow_hera.deploy.cells import module_text
 from metaflow_hera.deploy.choices import Choices
+from metaflow_hera.deploy.lifecycle import compiled_lifecycle, described
 from metaflow_hera.deploy.projects import name_in_argo, prefix_in_production, project_of_flow
 from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.starting import schedule_of, triggers_of_flow
+from metaflow_hera.flow.exit_hooks import hook_groups
 from metaflow_hera.naming import Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
@@ -77,8 +79,9 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         started_by=triggers_of_flow(flow, parameters, settings),
         project=(project.name, project.branch) if project else None,
         publishes=choices.publishes,
-        annotations=_annotations(flow, settings),
-        deadline=choices.deadline,
+        annotations={**described(choices.lifecycle, flow, settings.user), **_annotations(flow, settings)},
+        hooks=hook_groups(flow.flow_class),
+        **compiled_lifecycle(choices.lifecycle, settings),
     )
     plan = compile_plan(flow.graph, options)
     plan = replace(plan, annotations={**plan.annotations, Annotations.VERSION: version_of(plan)})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.backends import Backend
@@ -19,8 +19,8 @@ from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
 from metaflow_hera.deploy.ground import look_for
 from metaflow_hera.deploy.launching import LaunchOptions
+from metaflow_hera.deploy.lifecycle import Lifecycle, LifecycleOptions
 from metaflow_hera.deploy.production import claim, release
-from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.rights import Lock, Rights
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.starting import check_for_cluster
@@ -176,18 +176,26 @@ def deploy(
     tokens: TokenChoices = KEEP_TOKEN,
     settings: Settings | None = None,
     tell: Tell = silent,
+    **lifecycle: Unpack[LifecycleOptions],
 ) -> DeployedFlow:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
     Configs are given by name, as files or as values: all runs of the version have them. *branch* and *production* are
     for flows of a project. *namespace* is what the flow's code sees of other runs: those with this tag. *tokens* says
     what is to become of the deployment's production token. *package_suffixes* are those of
-    the files that the code package holds besides ``.py``; by default as is set.
+    the files that the code package holds besides ``.py``; by default as is set. *lifecycle* are the options of the same
+    names: ``workflow_timeout``, ``ttl``, ``pod_gc``, ``notify_on_error`` …
     """
     settings = settings or Settings.load()
     if package_suffixes:
         settings = replace(settings, package_suffixes=",".join(package_suffixes))
-    choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags), namespace=namespace or "")
+    choices = Choices(
+        max_workers=max_workers,
+        name=name,
+        tags=tuple(tags),
+        namespace=namespace or "",
+        lifecycle=Lifecycle.of(**lifecycle),
+    )
     checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value, branch, production))
     return deploy_checked(checked, choices, settings, tell, tokens=tokens)
 
@@ -214,8 +222,6 @@ def deploy_checked(
     standing = claim(found, tell)
     compiled.upload()
     tell(describe_package(compiled))
-    for sentence in without_effect(flow):
-        tell(sentence)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **standing, Annotations.DEPLOYED_AT: now})
     backend.deploy(plan)

@@ -9,7 +9,6 @@ from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import compile_flow, describe_package, in_first_namespace
 from metaflow_hera.deploy.launching import LaunchOptions
-from metaflow_hera.deploy.promises import without_effect
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.starting import check_for_cluster
 from metaflow_hera.deploy.telling import Tell, silent
@@ -43,8 +42,6 @@ def checked_manifests(flow: CheckedFlow, choices: Choices, settings: Settings, t
     documents = manifests(compiled.plan)
     compiled.upload()
     tell(describe_package(compiled))
-    for sentence in without_effect(compiled.flow):
-        tell(sentence)
     if "://" not in compiled.store.uri:
         tell(f"these manifests are for this machine alone: the datastore is the directory {compiled.store.uri}")
     return documents

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.errors import UsageError
 from metaflow_hera.graph.model import HIDDEN
-
-WITHOUT_EFFECT = {
-    "exit_hook": "its functions are called after local runs only",
-}
-"""Decorators that a deployment does not honour yet, and what that means."""
-
-
-def without_effect(flow: CheckedFlow) -> Iterator[str]:
-    """What a deployment of the flow does not do although the flow says so."""
-    for name in dict.fromkeys(spec.name for spec in flow.graph.decorators if spec.name in WITHOUT_EFFECT):
-        yield f"@{name} of {flow.name} has no effect on its deployment yet: {WITHOUT_EFFECT[name]}"
 
 
 def check_promises(flow: CheckedFlow) -> None:

@@ -22,6 +22,7 @@ from metaflow_hera.plan.text import (
     OutputIs,
     Reference,
     Retries,
+    StatusIs,
     StatusIsNot,
     TaskOutput,
     WorkflowName,
@@ -59,6 +60,10 @@ class Scope:
         count = len(shape.tasks)
         return cls(name, shape, inputs, caller, [None] * count, [len(needed) for needed in shape.needs], count)
 
+    def node(self, task: int) -> str:
+        """What Argo calls the node of one of its tasks."""
+        return self.shape.name(self.name, task)
+
     @property
     def has_room(self) -> bool:
         return self.shape.parallelism is None or self.active < self.shape.parallelism
@@ -87,6 +92,8 @@ class Scope:
                 return True
             case OutputIs(task, parameter, value):
                 return self.output(task, parameter) == value
+            case StatusIs(status):
+                return about.status == status
             case StatusIsNot(status):
                 return about.status != status
             case Never():

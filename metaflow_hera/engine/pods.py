@@ -19,7 +19,7 @@ from typing import Final
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shim import EXIT, HEARD, LOCK, PID, WORK, Command, supervise
-from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, TERMINATION_LOG
+from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, TERMINATION_LOG, Annotations
 from metaflow_hera.plan.records import Container, EmptyDir, Plan
 from metaflow_hera.settings import environment
 
@@ -173,14 +173,18 @@ def not_honoured(plan: Plan) -> tuple[str, ...]:
     for template in plan.templates:
         for wish in _wishes(template) if isinstance(template, Container) else ():
             asked.setdefault(wish, []).append(template.name)
-    return tuple(f"{wish} (of {', '.join(names)})" for wish, names in asked.items())
+    wishes = {"ttl (runs stay)": plan.ttl, "pod_gc": plan.pod_gc}
+    return (
+        *(f"{wish} (of {', '.join(names)})" for wish, names in asked.items()),
+        *(wish for wish, value in wishes.items() if value),
+    )
 
 
 def _wishes(template: Container) -> Iterator[str]:
     if template.image != f"python:{sys.version_info.major}.{sys.version_info.minor}":
         yield f"image {template.image}"
     wishes = {
-        "resources": {**template.requests, **template.limits},
+        "resources": {**template.requests, **template.limits} if Annotations.STEP in template.annotations else {},
         "node selector": template.node_selector,
         "tolerations": template.tolerations,
         "secrets": template.secrets,

@@ -128,7 +128,7 @@ class Scheduler:
                 return
             count = None if task.count is None else self._count(scope, task.count)
         except EngineError as error:
-            self._fail(f"{scope.name}.{task.name}", str(error))
+            self._fail(scope.node(number), str(error))
             self._task_ended(scope, number, Phase.ERROR)
             return
         if count == 0:
@@ -161,7 +161,7 @@ class Scheduler:
         scope = caller.scope
         task = scope.shape.tasks[caller.task]
         scope.active += 1
-        name = f"{scope.name}.{task.name}" if item is None else f"{scope.name}.{task.name}({item}:{item})"
+        name = scope.node(caller.task) + ("" if item is None else f"({item}:{item})")
         try:
             inputs = {
                 key: fill(value, lambda reference: scope.resolve(reference, item, self._about))
@@ -176,16 +176,13 @@ class Scheduler:
         called = self._plan.by_name[template]
         if isinstance(called, Container):
             self._start(Execution(name, called, inputs, caller))
-        elif isinstance(called, Steps):
-            self._open(Scope.open(f"{name}[0]", self._shape(called), inputs, caller))
         else:
             self._open(Scope.open(name, self._shape(called), inputs, caller))
 
     def _shape(self, template: Template) -> Shape:
         if template.name not in self._shapes:
             assert isinstance(template, Dag | Steps)
-            shape = Shape.of(template) if isinstance(template, Dag) else Shape((template.task,))
-            self._shapes[template.name] = shape
+            self._shapes[template.name] = Shape.of(template)
         return self._shapes[template.name]
 
     def _open(self, scope: Scope) -> None:
@@ -253,7 +250,7 @@ class Scheduler:
 
     def _task_ended(self, scope: Scope, number: int, phase: Phase, outputs: Mapping[str, str] | None = None) -> None:
         task = scope.shape.tasks[number]
-        self._report(f"{scope.name}.{task.name}", phase)
+        self._report(scope.node(number), phase)
         scope.phases[number] = phase
         if outputs and scope.shape.dependents[number]:
             scope.outputs[task.name] = outputs

@@ -8,20 +8,29 @@ from functools import cached_property
 
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.errors import EngineError
-from metaflow_hera.plan.records import Dag, Task
+from metaflow_hera.plan.records import Dag, Steps, Task
 from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Succeeded
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The tasks of a DAG by number, and how they hang together."""
+    """The tasks of a DAG, or of Steps, by number, and how they hang together."""
 
     tasks: tuple[Task, ...]
     parallelism: int | None = None
+    is_sequence: bool = False
+    """Of Steps: each task comes after the one before it, whatever became of that, as long as it did not fail."""
 
     @classmethod
-    def of(cls, dag: Dag) -> Shape:
-        return cls(dag.tasks, dag.parallelism)
+    def of(cls, template: Dag | Steps) -> Shape:
+        if isinstance(template, Steps):
+            return cls(template.tasks, is_sequence=True)
+        return cls(template.tasks, template.parallelism)
+
+    def name(self, scope: str, number: int) -> str:
+        """What Argo calls the node of a task in the invocation *scope*: a step is in a group of its own."""
+        group = f"[{number}]" if self.is_sequence else ""
+        return f"{scope}{group}.{self.tasks[number].name}"
 
     @cached_property
     def number(self) -> dict[str, int]:
@@ -30,6 +39,8 @@ class Shape:
     @cached_property
     def needs(self) -> tuple[tuple[int, ...], ...]:
         """For each task, the tasks that must have ended before it is looked at."""
+        if self.is_sequence:
+            return tuple((number - 1,) if number else () for number in range(len(self.tasks)))
         return tuple(
             tuple(dict.fromkeys(self.number[name] for name in _referenced(task.depends))) for task in self.tasks
         )
@@ -59,8 +70,15 @@ class Shape:
 
     def may_start(self, number: int, phases: Sequence[Phase | None]) -> bool:
         """What the task's `depends` says, once everything that it refers to has ended."""
+        if self.is_sequence:
+            return self._first_bad(phases[:number]) is None
         depends = self.tasks[number].depends
         return depends is None or self._holds(depends, phases)
+
+    def _first_bad(self, phases: Sequence[Phase | None]) -> Phase | None:
+        """How the first task of a sequence ended that failed and is not forgiven; None if there is none."""
+        ended = zip(self.tasks, phases, strict=False)
+        return next((phase for task, phase in ended if phase and phase.is_bad and not task.is_forgiven), None)
 
     def _holds(self, depends: Depends, phases: Sequence[Phase | None]) -> bool:
         match depends:
@@ -76,6 +94,8 @@ class Shape:
 
         Its leaves decide. One that was omitted takes over the phase of the branch that leads to it, a bad one first.
         """
+        if self.is_sequence:
+            return self._first_bad(phases) or Phase.SUCCEEDED
         branch: list[Phase] = [Phase.SUCCEEDED] * len(self.tasks)
         for number in self.order:
             own = phases[number]

@@ -31,6 +31,11 @@ class exit_hook(FlowDecorator):  # noqa: N801  (decorators have the peer's names
     on_error: Any = ()
     options: Mapping[str, Any] = _NOTHING
 
+    @property
+    def image(self) -> str:
+        """Of the containers in which the functions are called; empty for that of the flow."""
+        return self.options.get("image") or ""
+
     def problems(self) -> Iterator[str]:
         lists = {"on_success": self.on_success, "on_error": self.on_error}
         for when, hooks in lists.items():
@@ -61,16 +66,40 @@ class Hook(NamedTuple):
         return "run" in names or bool(code.co_flags & _KEYWORDS)
 
 
-def hooks_of(flow_class: type, *, succeeded: bool) -> tuple[Hook, ...]:
-    """What is to be called after a run of a checked flow, in the order of the source, each once."""
-    found: dict[str, Hook] = {}
-    for decorator in flow_decorators(flow_class):
-        if isinstance(decorator, exit_hook):
-            for written in decorator.on_success if succeeded else decorator.on_error:
-                hook = _found(written, flow_class)
-                assert isinstance(hook, Hook), "the check of the flow has found it"
-                found.setdefault(hook.name, hook)
-    return tuple(found.values())
+class HookGroup(NamedTuple):
+    """Whether any functions are to be called in this image, and when."""
+
+    image: str
+    """Empty for that of the flow."""
+    on_success: bool = False
+    on_error: bool = False
+
+
+def hooks_of(flow_class: type, *, succeeded: bool, image: str | None = None) -> tuple[Hook, ...]:
+    """What is to be called after a run of a checked flow, in the order of the source, each once; in *image*, or in any.
+
+    A function that several decorators name is called in the image of the first.
+    """
+    found: dict[str, tuple[Hook, str]] = {}
+    for decorator in _exit_hooks(flow_class):
+        for written in decorator.on_success if succeeded else decorator.on_error:
+            hook = _found(written, flow_class)
+            assert isinstance(hook, Hook), "the check of the flow has found it"
+            found.setdefault(hook.name, (hook, decorator.image))
+    return tuple(hook for hook, called_in in found.values() if image in (None, called_in))
+
+
+def hook_groups(flow_class: type) -> tuple[HookGroup, ...]:
+    """The images in which functions are to be called, in the order of the source."""
+    groups = (
+        HookGroup(image, *(bool(hooks_of(flow_class, succeeded=end, image=image)) for end in (True, False)))
+        for image in dict.fromkeys(decorator.image for decorator in _exit_hooks(flow_class))
+    )
+    return tuple(group for group in groups if group.on_success or group.on_error)
+
+
+def _exit_hooks(flow_class: type) -> Iterator[exit_hook]:
+    return (decorator for decorator in flow_decorators(flow_class) if isinstance(decorator, exit_hook))
 
 
 def _option_problems(options: object) -> Iterator[str]:

@@ -11,13 +11,13 @@ from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import FlowError, NamingError, Problem
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import RESERVED_PARAMETER_PREFIX, Annotations, label_value
-from metaflow_hera.plan.container import exit_container, step_container
+from metaflow_hera.plan.container import step_container
 from metaflow_hera.plan.dag import DagCompiler
+from metaflow_hera.plan.exit import exit_templates
 from metaflow_hera.plan.names import Names
 from metaflow_hera.plan.options import CompileOptions
 from metaflow_hera.plan.pod import pod_problems
-from metaflow_hera.plan.records import Dag, Plan, Steps, Task, Template
-from metaflow_hera.plan.text import StatusIsNot
+from metaflow_hera.plan.records import Dag, Plan, Template
 
 __all__ = ["CompileOptions", "compile_plan"]
 
@@ -36,10 +36,10 @@ def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
     problems += (problem for step in graph for problem in pod_problems(step, options))
     if problems:
         raise FlowError(problems)
-    names = Names.of(graph)
+    names = Names.of(graph, sum(bool(group.image) for group in options.hooks))
     container = partial(step_container, graph=graph, names=names, options=options)
     flow = DagCompiler(graph=graph, names=names, max_workers=options.max_workers, container=container)
-    templates = (*flow.templates(), *_at_exit(graph, names, options))
+    templates = (*flow.templates(), *exit_templates(graph, names, options))
     _check_sizes(graph, templates)
     flow_label = {Annotations.FLOW: label_value(graph.flow)}
     return Plan(
@@ -54,16 +54,12 @@ def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
         annotations={**_annotations(graph, options), **options.annotations},
         run_labels=flow_label,
         deadline=options.deadline,
+        priority=options.priority,
+        ttl=options.ttl,
+        pod_gc=options.pod_gc,
         schedule=options.schedule,
         triggers=options.started_by,
     )
-
-
-def _at_exit(graph: Graph, names: Names, options: CompileOptions) -> Iterator[Template]:
-    """A Steps template whose one step is skipped after success: that costs no pod and no turn of the controller."""
-    task = Task(name=names.exit, template=names.exit, when=StatusIsNot("Succeeded"))
-    yield Steps(name=names.on_exit, task=task)
-    yield exit_container(graph, names, options)
 
 
 def _annotations(graph: Graph, options: CompileOptions) -> dict[str, str]:

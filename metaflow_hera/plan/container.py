@@ -1,11 +1,11 @@
-"""The container of a step, and the one that writes down how a run ended."""
+"""The container of a step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from metaflow_hera.command import ExitCommand, TaskCommand
+from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import NamingError
 from metaflow_hera.flow.decorators import catch, decorator_of, retry, timeout
 from metaflow_hera.graph.model import End, Foreach, Graph, Step
@@ -25,7 +25,7 @@ from metaflow_hera.plan.options import CompileOptions
 from metaflow_hera.plan.pod import pod_of
 from metaflow_hera.plan.records import Claim, Container, EmptyDir, Retry
 from metaflow_hera.plan.switches import chooses
-from metaflow_hera.plan.text import Input, Retries, Text, WorkflowStatus, parse, render, text
+from metaflow_hera.plan.text import Input, Retries, Text, parse, render, text
 from metaflow_hera.records.codec import encode
 
 POD_VOLUME = EmptyDir(name="pod", path=POD_DIR)
@@ -41,33 +41,33 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
     in_foreach = bool(graph.foreaches(step.name))
     pod = pod_of(step, options)
     command = TaskCommand(
-        flow=_literal(graph.flow),
-        file=_literal(options.file),
-        step=_literal(step.name),
+        flow=literal(graph.flow),
+        file=literal(options.file),
+        step=literal(step.name),
         run=render(options.run),
         path=render(text(Input(PATH))) if in_foreach else "0",
         repeats="yes" if graph.repeats(step.name) else "",
-        store=_literal(options.store),
-        code=_literal(options.code),
+        store=literal(options.store),
+        code=literal(options.code),
         attempt=render(text(Retries())) if strategy else "0",
         retries=str(_times(step)),
-        decorators=tuple(map(_literal, options.decorators)),
-        deployment=_literal(options.name),
-        user=_literal(options.user),
-        tags=tuple(map(_literal, options.tags)),
-        production=_literal(options.production),
-        namespace=_literal(options.user_namespace),
-        triggers=tuple(map(_literal, options.triggers)),
-        events=tuple(_literal(event) for event in _events(options)) if step.name == graph.start else (),
-        publishes=tuple(_literal(event) for event in _published(step, graph, options)),
-        origin=_literal(options.origin),
+        decorators=tuple(map(literal, options.decorators)),
+        deployment=literal(options.name),
+        user=literal(options.user),
+        tags=tuple(map(literal, options.tags)),
+        production=literal(options.production),
+        namespace=literal(options.user_namespace),
+        triggers=tuple(map(literal, options.triggers)),
+        events=tuple(literal(event) for event in _events(options)) if step.name == graph.start else (),
+        publishes=tuple(literal(event) for event in _published(step, graph, options)),
+        origin=literal(options.origin),
     )
-    return _without_tags(
+    return without_tags(
         Container(
             name=names.steps[step.name],
             image=pod.image,
             command=pod.command,
-            args=_args(command.argv()),
+            args=words_of(command.argv()),
             inputs=(PATH,) if in_foreach else (),
             outputs=_outputs(step),
             parameters_file=PARAMETERS_FILE if step.name == graph.start else "",
@@ -104,33 +104,11 @@ def _published(step: Step, graph: Graph, options: CompileOptions) -> Iterator[st
             yield flow_event(graph.flow, name, *(options.project or ()))
 
 
-def exit_container(graph: Graph, names: Names, options: CompileOptions) -> Container:
-    """The container that runs when a run ended otherwise than by its end step."""
-    command = ExitCommand(
-        flow=_literal(graph.flow),
-        run=render(options.run),
-        status=render(text(WorkflowStatus())),
-        store=_literal(options.store),
-        code=_literal(options.code),
-    )
-    return _without_tags(
-        Container(
-            name=names.exit,
-            image=options.image,
-            command=options.command,
-            args=_args(command.argv()),
-            env={**options.env, POD_DIR_VARIABLE: POD_DIR},
-            secrets=options.secrets,
-            volumes=(POD_VOLUME,),
-        )
-    )
-
-
-def _args(argv: tuple[str, ...]) -> tuple[Text, ...]:
+def words_of(argv: tuple[str, ...]) -> tuple[Text, ...]:
     return tuple(map(parse, argv))
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     return render(text(value))
 
 
@@ -160,7 +138,7 @@ def _deadline(step: Step) -> int | None:
     return limit.total_seconds + DEADLINE_MARGIN if limit else None
 
 
-def _without_tags(container: Container) -> Container:
+def without_tags(container: Container) -> Container:
     """*container*, if Argo would leave everything in it as it is, but for the references in its arguments."""
     for field in fields(container):
         value = getattr(container, field.name)

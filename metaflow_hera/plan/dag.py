@@ -41,7 +41,7 @@ class DagCompiler:
         yield from self._below(steps)
         if self.names.shortcuts:
             skipped = Task(name="nothing", template=self.names.exit, when=Never())
-            yield Steps(name=self.names.shortcut, task=skipped)
+            yield Steps(name=self.names.shortcut, tasks=(skipped,))
 
     def _body(self, foreaches: tuple[str, ...]) -> tuple[Step, ...]:
         """The steps with exactly these foreaches around them."""

@@ -29,10 +29,12 @@ class Names:
     """The template of these tasks, which does nothing."""
     entry: str
     exit: str
+    exit_hooks: tuple[str, ...]
+    """The containers of exit hooks that run in images of their own."""
     on_exit: str
 
     @classmethod
-    def of(cls, graph: Graph) -> Self:
+    def of(cls, graph: Graph, hook_images: int = 0) -> Self:
         steps = template_names(graph.order)
         taken = list(steps.values())
 
@@ -50,6 +52,7 @@ class Names:
             entry=free("flow"),
             exit=free("exit"),
             on_exit=free("on-exit"),
+            exit_hooks=tuple(free("exit-hooks") for _ in range(hook_images)),
         )
 
 

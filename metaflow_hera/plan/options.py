@@ -5,11 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from metaflow_hera.flow.exit_hooks import HookGroup
 from metaflow_hera.naming import WORKFLOW_RUN_PREFIX
-from metaflow_hera.plan.records import Parameter, Schedule, Triggers
+from metaflow_hera.plan.records import Parameter, Schedule, Triggers, Ttl
 from metaflow_hera.plan.text import Text, WorkflowName, text
 
 RUN_OF_WORKFLOW = text(WORKFLOW_RUN_PREFIX, WorkflowName())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """Who is told how a run ended: on which ends, and what of it is no secret."""
+
+    on_error: bool = False
+    on_success: bool = False
+    secret: str = ""
+    """The Kubernetes Secret with the URLs and keys of the channels; empty where the environment has them already."""
+    alert_source: str = ""
+    """The alert source of incident.io that gets the events."""
+    alert_metadata: tuple[str, ...] = ()
+    """``KEY=VALUE`` each: what incident.io gets beside."""
+    link: str = ""
+    """A page of which each run has one below, by the name of its Workflow."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Where the services are, if not where they are for everybody."""
+
+    def __bool__(self) -> bool:
+        return self.on_error or self.on_success
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +80,9 @@ class CompileOptions:
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline: int | None = None
     """Seconds that a whole run may take."""
+    priority: int | None = None
+    ttl: Ttl | None = None
+    pod_gc: str = ""
+    hooks: tuple[HookGroup, ...] = ()
+    """The images in which functions of @exit_hook are called, and when."""
+    notices: Notices = field(default_factory=Notices)

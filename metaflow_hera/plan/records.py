@@ -35,6 +35,8 @@ class Task:
     """Input parameters of the template, in its order, with their values."""
     count: Text | None = None
     """Makes the task a fan-out of so many items, `Item` being 0, 1, …"""
+    is_forgiven: bool = False
+    """In `Steps`: what comes after it, and what it is a part of, go on as if it had succeeded, however it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,10 @@ class Dag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """A template of one task, used where a DAG cannot be: at the exit of a workflow."""
+    """A template of tasks one after another, used where a DAG cannot be: at the exit of a workflow."""
 
     name: str
-    task: Task
+    tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,8 @@ class Container:
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """Kubernetes Secrets whose keys become environment variables."""
+    optional_secrets: tuple[str, ...] = ()
+    """The same of Secrets that need not be there."""
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     retry: Retry | None = None
@@ -180,6 +184,15 @@ class Triggers:
     """None where there is no Argo Events: the embedded engine has a queue of its own."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ttl:
+    """Seconds after its end for which a Workflow is kept: after any end, and after the one or the other, which wins."""
+
+    completion: int | None = None
+    success: int | None = None
+    failure: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A deployment, whole: the WorkflowTemplate and, if it starts by itself, the CronWorkflow and the Sensor."""
@@ -198,6 +211,11 @@ class Plan:
     """Labels of every Workflow that is made from the template."""
     deadline: int | None = None
     """Seconds that a whole run may take."""
+    priority: int | None = None
+    """Where runs wait for each other, the highest goes first."""
+    ttl: Ttl | None = None
+    pod_gc: str = ""
+    """When ended pods are deleted, in Argo's word; empty for never, as long as there is the Workflow."""
     schedule: Schedule | None = None
     triggers: Triggers | None = None
 

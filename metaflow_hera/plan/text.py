@@ -174,6 +174,13 @@ class OutputIs:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusIs:
+    """The workflow ended like this."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusIsNot:
     """The workflow did not end like this."""
 
@@ -185,4 +192,4 @@ class Never:
     """Of a task that is there to be skipped."""
 
 
-Condition = OutputIs | StatusIsNot | Never
+Condition = OutputIs | StatusIs | StatusIsNot | Never

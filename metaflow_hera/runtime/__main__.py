@@ -10,7 +10,6 @@ from metaflow_hera.command import ExitCommand, TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.naming import POD_DIR
 from metaflow_hera.runtime.container import run_task
-from metaflow_hera.runtime.ending import end_run
 from metaflow_hera.settings import Settings, pod_directory
 
 
@@ -24,7 +23,9 @@ def main(argv: Sequence[str]) -> int:
     settings = Settings.of_environment()
     try:
         if argv[:1] == [ExitCommand.verb]:
-            end_run(ExitCommand.parse(argv), settings)
+            from metaflow_hera.runtime.exiting import run_exit  # no task needs it
+
+            run_exit(ExitCommand.parse(argv), pod_directory(POD_DIR), settings)
             return 0
         return run_task(TaskCommand.parse(argv), pod_directory(POD_DIR), settings)
     except MetaflowHeraError as error:

@@ -101,7 +101,7 @@ class _Container:
 def _work(container: _Container, command: TaskCommand, channel: ChildEnd) -> Outcome:
     """The task, in a child of the supervisor, from the import of the flow on."""
     store = container.store
-    _prepare(container, command)
+    _prepare(container.folder, command.file)
     claimed: Claimed | None = None
     # The start writes the record of the run before anything else; any other task is seen to run as soon as it does.
     if not (container.folder / PARAMETERS_FILE).exists():
@@ -137,7 +137,7 @@ def _loaded_work(container: _Container, command: TaskCommand) -> Work | None:
     from metaflow_hera.runtime.streams import unseen_output  # the same
     from metaflow_hera.runtime.warming import warm  # the same
 
-    _prepare(container, command)
+    _prepare(container.folder, command.file)
     with unseen_output():
         try:
             flow_class, graph = _load(command)
@@ -154,11 +154,16 @@ def _loaded_work(container: _Container, command: TaskCommand) -> Work | None:
     return work
 
 
-def _prepare(container: _Container, command: TaskCommand) -> None:
-    """Make this process one in which the user's code can be imported."""
-    install_on_demand(container.folder / "site")
+def load_shipped(folder: Path, file: str, flow: str) -> type[FlowSpec]:
+    """The flow of the code package, as its launch settled it, in a process that is made one for the user's code."""
+    _prepare(folder, file)
+    return prepare(load_flow(file, flow), shipped_launch())
+
+
+def _prepare(folder: Path, file: str) -> None:
+    install_on_demand(folder / "site")
     compat.install()
-    sys.argv[:] = [command.file]
+    sys.argv[:] = [file]
 
 
 def _load(command: TaskCommand) -> tuple[type[FlowSpec], Graph]:

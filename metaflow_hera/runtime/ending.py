@@ -1,4 +1,4 @@
-"""How a run ended that did not end by its end step: written by the workflow's exit handler."""
+"""How a run ended, written by the workflow's exit handler; after success the end step has done so already."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from metaflow_hera.naming import CLAIM, RunKeys
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.records.task import TaskRecord, TaskStatus
-from metaflow_hera.settings import Settings
-from metaflow_hera.store import Store, open_store
+from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
 
 
-def end_run(command: ExitCommand, settings: Settings) -> None:
-    """Write the status of a run, with the first failure in it as the reason."""
-    store = open_store(command.store, settings)
+def end_run(command: ExitCommand, store: Store) -> EndRecord:
+    """Write the status of a run, with the first failure in it as the reason; return what holds.
+
+    Whoever comes again, because its pod was taken away, writes the same.
+    """
     now = time.time()
     # A run whose first container never started has no record yet, and must be seen all the same.
     runs.begin(store, RunRecord(flow=command.flow, run=command.run, created=now, code=command.code))
-    message = failure_message(store, RunKeys(command.flow, command.run))
-    runs.end(store, command.flow, command.run, EndRecord(status=command.status, finished=now, message=message))
+    held = runs.read_end(store, command.flow, command.run)
+    finished = held.finished if held and held.status == command.status else now
+    succeeded = command.status == runs.SUCCEEDED
+    message = "" if succeeded else failure_message(store, RunKeys(command.flow, command.run))
+    end = EndRecord(status=command.status, finished=finished, message=message)
+    return runs.end(store, command.flow, command.run, end)
 
 
 def failure_message(store: Store, keys: RunKeys) -> str:
@@ -41,6 +46,11 @@ def failure_message(store: Store, keys: RunKeys) -> str:
         step, path = lost[0]
         return f"step {step!r}, task {path}: its container was killed before it could say why"
     return "no task left a failure: a container could not be started, or the run was stopped between two tasks"
+
+
+def attempts_begun(store: Store, keys: RunKeys) -> int:
+    """How many attempts of tasks the run has had so far."""
+    return sum(1 for _ in _attempts(store, keys))
 
 
 def _attempts(store: Store, keys: RunKeys) -> Iterator[tuple[tuple[str, str], int]]:

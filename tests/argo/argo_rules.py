@@ -94,7 +94,7 @@ class Argo:
 
 
 def _as_dag(steps: Steps) -> Dag:
-    return Dag(name=steps.name, tasks=(steps.task,))
+    return Dag(name=steps.name, tasks=steps.tasks)
 
 
 def _is_skipped(when: Condition | None, outputs: Mapping[str, Mapping[str, str]]) -> bool:

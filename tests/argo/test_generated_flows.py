@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from metaflow_hera.argo import yaml_text
 from metaflow_hera.argo.manifest import from_manifests, manifests
+from metaflow_hera.flow.exit_hooks import HookGroup
 from metaflow_hera.graph.model import DecoratorSpec, End, Graph, Linear, Step, Switch
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
-from metaflow_hera.plan.records import Dag, Parameter, Plan, Schedule
+from metaflow_hera.plan.options import Notices
+from metaflow_hera.plan.records import Dag, Parameter, Plan, Schedule, Ttl
 
 slowly = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -66,6 +68,27 @@ DECORATORS = st.lists(
 ).map(tuple)
 
 
+HOOKS = st.lists(
+    st.builds(
+        HookGroup,
+        image=st.sampled_from(["", "python:3.12", "registry/team/hooks@sha256:0a"]),
+        on_success=st.booleans(),
+        on_error=st.just(True),
+    ),
+    max_size=3,
+    unique_by=lambda group: group.image,
+).map(tuple)
+
+NOTICES = st.builds(
+    Notices,
+    on_error=st.booleans(),
+    on_success=st.booleans(),
+    secret=st.sampled_from(["", "channels"]),
+    link=st.sampled_from(["", "https://argo/workflows/team"]),
+    alert_metadata=st.lists(TEXTS.filter(lambda text: "{{" not in text).map("k={}".format), max_size=2).map(tuple),
+)
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     graph = draw(graphs(max_leaves=5, decorated=False))
@@ -91,6 +114,11 @@ def plans(draw: st.DrawFn) -> Plan:
             max_workers=draw(st.integers(1, 1000)),
             namespace=draw(st.sampled_from(["", "team-a"])),
             deadline=draw(st.sampled_from([None, 3600])),
+            priority=draw(st.sampled_from([None, -1, 7])),
+            ttl=draw(st.sampled_from([None, Ttl(completion=0), Ttl(success=60, failure=86_400)])),
+            pod_gc=draw(st.sampled_from(["", "OnPodSuccess"])),
+            hooks=draw(HOOKS),
+            notices=draw(NOTICES),
         ),
     )
 

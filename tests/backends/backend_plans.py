@@ -85,7 +85,7 @@ def with_exit(code: str, client: str, name: str = "exiting") -> Plan:
         name,
         Dag(name="main", tasks=(Task(name="start", template="start"),)),
         container("start", code),
-        Steps(name="exit", task=finish),
+        Steps(name="exit", tasks=(finish,)),
         container("finish", f"{client}post('end', sys.argv[1])", text(WorkflowStatus())),
         on_exit="exit",
     )

@@ -69,7 +69,7 @@ def fan_out(count: str, *, parallelism: int | None = None, retry: Retry | None =
 
 
 EXIT = (
-    Steps(name="exit", task=Task(name="finish", template="finish", when=StatusIsNot("Succeeded"))),
+    Steps(name="exit", tasks=(Task(name="finish", template="finish", when=StatusIsNot("Succeeded")),)),
     container("finish", args=(text(WorkflowStatus()),)),
 )
 

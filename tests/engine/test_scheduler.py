@@ -101,7 +101,7 @@ def test_a_way_past_the_branches_of_a_switch_succeeds_at_once_if_it_is_chosen(ch
         Dag(name="main", tasks=tasks),
         container("s", outputs=(("next", "out/next"),)),
         container("x"),
-        Steps(name="shortcut", task=Task(name="nothing", template="x", when=Never())),
+        Steps(name="shortcut", tasks=(Task(name="nothing", template="x", when=Never()),)),
     )
     drive = Drive(made, lambda pod: outcome if pod.name == "wf.s" else SUCCEEDED).run()
 

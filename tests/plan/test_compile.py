@@ -194,7 +194,8 @@ def test_a_way_past_the_branches_of_a_switch_is_a_task_that_does_nothing() -> No
     assert flow["meet"].depends == AnyOf((Succeeded("start-to-meet"), Succeeded("a")))
     assert flow["end"].depends == AnyOf((Succeeded("start-to-end"), Succeeded("meet")))
     assert (flow["meet"].when, flow["end"].when) == (None, None)
-    assert plan.by_name["shortcut"] == Steps(name="shortcut", task=Task(name="nothing", template="exit", when=Never()))
+    nothing = Task(name="nothing", template="exit", when=Never())
+    assert plan.by_name["shortcut"] == Steps(name="shortcut", tasks=(nothing,))
 
 
 def test_a_flow_without_such_a_way_has_no_template_for_it() -> None:
@@ -301,8 +302,9 @@ def test_after_anything_but_success_a_container_writes_the_end_of_the_run() -> N
     plan = compiled(LINEAR)
     on_exit = plan.by_name[plan.on_exit]
     assert isinstance(on_exit, Steps)
-    assert on_exit.task.when == StatusIsNot("Succeeded")
-    words = container(plan, on_exit.task.template).args
+    (task,) = on_exit.tasks
+    assert task.when == StatusIsNot("Succeeded")
+    words = container(plan, task.template).args
     assert ExitCommand.parse([render(word) for word in words]) == ExitCommand(
         flow="Flow", run="argo-{{workflow.name}}", status="{{workflow.status}}", store="s3://b/p"
     )

@@ -1,0 +1,75 @@
+"""Settings by what they are about: how steps run in pods, how long Workflows stay, and who is told of ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def setting(help: str, *, peer: str = "", is_secret: bool = False) -> Any:
+    """A setting's field; *peer* are the variables of the peer that mean the same, separated by spaces."""
+    return field(default="", repr=not is_secret, metadata={"help": help, "peer": peer, "is_secret": is_secret})
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class PodSettings:
+    """What the pods of steps get that no decorator gives them."""
+
+    pod_secrets: str = setting(
+        "Kubernetes Secrets, comma-separated, that pods get as environment",
+        peer="METAFLOW_KUBERNETES_SECRETS METAFLOW_ARGO_WORKFLOWS_KUBERNETES_SECRETS",
+    )
+    pod_node_selector: str = setting(
+        "labels of the nodes that pods run on, LABEL=VALUE,…", peer="METAFLOW_KUBERNETES_NODE_SELECTOR"
+    )
+    pod_tolerations: str = setting("taints that pods tolerate, as JSON", peer="METAFLOW_KUBERNETES_TOLERATIONS")
+    pod_labels: str = setting("labels of pods, LABEL=VALUE,…", peer="METAFLOW_KUBERNETES_LABELS")
+    pod_annotations: str = setting("annotations of pods, NAME=VALUE,…", peer="METAFLOW_KUBERNETES_ANNOTATIONS")
+    pod_cpu: str = setting("CPUs of steps that ask for none", peer="METAFLOW_KUBERNETES_CPU")
+    pod_memory: str = setting("megabytes of memory of steps that ask for none", peer="METAFLOW_KUBERNETES_MEMORY")
+    pod_disk: str = setting("megabytes of disk of steps that ask for none", peer="METAFLOW_KUBERNETES_DISK")
+    pod_shared_memory: str = setting(
+        "megabytes of shared memory of steps that ask for none", peer="METAFLOW_KUBERNETES_SHARED_MEMORY"
+    )
+    pod_qos: str = setting("the quality of service of pods, Burstable or Guaranteed", peer="METAFLOW_KUBERNETES_QOS")
+    pod_env_to_skip: str = setting(
+        "environment variables, comma-separated, that pods do not get", peer="METAFLOW_ARGO_WORKFLOWS_ENV_VARS_TO_SKIP"
+    )
+    image_registry: str = setting(
+        "the registry of images that name none", peer="METAFLOW_KUBERNETES_CONTAINER_REGISTRY"
+    )
+    image_pull_policy: str = setting(
+        "when images are pulled: Always, IfNotPresent, Never", peer="METAFLOW_KUBERNETES_IMAGE_PULL_POLICY"
+    )
+    image_pull_secrets: str = setting(
+        "Kubernetes Secrets for pulling images, comma-separated or as JSON",
+        peer="METAFLOW_KUBERNETES_IMAGE_PULL_SECRETS",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class WorkflowSettings:
+    """How long Workflows run and stay, for deployments whose options do not say it."""
+
+    workflow_timeout: str = setting("seconds that a whole run of a deployment may take")
+    workflow_priority: str = setting("which runs go first where the controller limits them: the higher number")
+    ttl: str = setting("seconds after its end for which a Workflow is kept in the cluster")
+    ttl_after_success: str = setting("the same after success")
+    ttl_after_failure: str = setting("the same after anything else")
+    pod_gc: str = setting(
+        "when ended pods are deleted: OnPodCompletion, OnPodSuccess, OnWorkflowCompletion, OnWorkflowSuccess"
+    )
+    argo_ui_url: str = setting("Argo's web pages, for links to runs", peer="METAFLOW_ARGO_WORKFLOWS_UI_URL")
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class NotificationSettings:
+    """Who is told how runs of deployments end."""
+
+    notify_secret: str = setting("the Kubernetes Secret with the URLs and keys of those who are told how runs end")
+    slack_webhook_url: str = setting("the incoming webhook of Slack, a secret", is_secret=True)
+    pager_duty_integration_key: str = setting("the integration key of PagerDuty, a secret", is_secret=True)
+    pager_duty_url: str = setting("PagerDuty's events service, such as https://events.eu.pagerduty.com")
+    incident_io_api_key: str = setting("the token of an alert source of incident.io, a secret", is_secret=True)
+    incident_io_alert_source_config_id: str = setting("the id of the alert source of incident.io")
+    incident_io_url: str = setting("incident.io's API, where it is reached in another way")
