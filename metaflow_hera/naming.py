@@ -297,6 +297,8 @@ class Annotations:
     PROJECT = f"{LABEL_PREFIX}project"
     BRANCH = f"{LABEL_PREFIX}branch"
     TRIGGERED_AT = f"{LABEL_PREFIX}triggered-at"
+    ENTRYPOINT = f"{LABEL_PREFIX}entrypoint"
+    """Of a run that resumes another: the entrypoint of the whole flow, of which its own leaves out what is done."""
 
 
 def label_value(text: str) -> str:

@@ -149,9 +149,10 @@ def _steps(steps: records.Steps) -> Steps:
         name=task.name,
         template=task.template,
         when=render_when(task.when) if task.when else None,
+        with_items=[*task.items] or None,
         arguments=_arguments(task.arguments),
     )
-    return Steps(name=steps.name, sub_steps=[step])
+    return Steps(name=steps.name, parallelism=steps.parallelism, sub_steps=[step])
 
 
 def _arguments(arguments: tuple[tuple[str, Text], ...]) -> m.Arguments | None:

@@ -43,7 +43,8 @@ def _steps(fields: Fields) -> Steps:
     groups = fields.items("steps")
     if len(groups) != 1 or not isinstance(groups[0], list) or len(groups[0]) != 1:
         raise ManifestError(f"{fields.where}: 'steps' must hold one step, not {groups!r}")
-    return Steps(name=fields.text("name"), task=_task(Fields(groups[0][0], f"{fields.where}: steps")))
+    task = _task(Fields(groups[0][0], f"{fields.where}: steps"))
+    return Steps(name=fields.text("name"), task=task, parallelism=fields.number("parallelism"))
 
 
 def _task(task: Fields) -> Task:
@@ -54,6 +55,7 @@ def _task(task: Fields) -> Task:
             depends=fields.read("depends", parse_depends),
             when=fields.read("when", parse_when),
             count=_count(fields) if "withSequence" in fields else None,
+            items=tuple(_index(item, fields.where) for item in fields.items("withItems")),
             arguments=_arguments(fields),
         )
 
@@ -61,6 +63,12 @@ def _task(task: Fields) -> Task:
 def _count(fields: Fields) -> Text | None:
     with fields.inner("withSequence") as sequence:
         return sequence.read("count", parse)
+
+
+def _index(item: object, where: str) -> int:
+    if isinstance(item, bool) or not isinstance(item, int) or item < 0:
+        raise ManifestError(f"{where}: 'withItems' must hold indexes, not {item!r}")
+    return item
 
 
 def _arguments(fields: Fields) -> tuple[tuple[str, Text], ...]:

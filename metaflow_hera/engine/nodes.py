@@ -6,11 +6,12 @@ What has ended is forgotten, so memory follows what is open, not how wide a fan-
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.pod import PodOutcome
 from metaflow_hera.engine.shape import Shape
 from metaflow_hera.errors import EngineError
 from metaflow_hera.plan.records import Container
@@ -95,11 +96,12 @@ class Scope:
 
 @dataclass(slots=True, eq=False)
 class FanOut:
-    """A task with a count: its items are started in order, and it has ended when they all have."""
+    """A task with items: they are started in order, and it has ended when they all have."""
 
     task: int
-    count: int
+    items: Sequence[int]
     next: int = 0
+    """The place of the item that is started next."""
     ended: int = 0
     phase: Phase = Phase.SUCCEEDED
 
@@ -137,6 +139,13 @@ class Execution:
         if self.caller is None or self.caller.fan_out is None or self.caller.scope.shape.parallelism is not None:
             return ""
         return self.caller.scope.name
+
+    def judged(self, outcome: PodOutcome) -> PodOutcome:
+        """Argo takes a pod that succeeded without leaving an output that it promised for one in error."""
+        missing = [name for name, _ in self.template.outputs if name not in outcome.outputs]
+        if outcome.phase is not Phase.SUCCEEDED or not missing:
+            return outcome
+        return PodOutcome(phase=Phase.ERROR, message=f"left no output {', '.join(map(repr, missing))}")
 
     def resolve(self, reference: Reference, about: Globals) -> str:
         if isinstance(reference, Retries) and self.template.retry:

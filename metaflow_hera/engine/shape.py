@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.errors import EngineError
-from metaflow_hera.plan.records import Dag, Task
-from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Succeeded
+from metaflow_hera.plan.records import Task
+from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Succeeded, referenced
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,6 @@ class Shape:
     tasks: tuple[Task, ...]
     parallelism: int | None = None
 
-    @classmethod
-    def of(cls, dag: Dag) -> Shape:
-        return cls(dag.tasks, dag.parallelism)
-
     @cached_property
     def number(self) -> dict[str, int]:
         return {task.name: number for number, task in enumerate(self.tasks)}
@@ -31,7 +27,7 @@ class Shape:
     def needs(self) -> tuple[tuple[int, ...], ...]:
         """For each task, the tasks that must have ended before it is looked at."""
         return tuple(
-            tuple(dict.fromkeys(self.number[name] for name in _referenced(task.depends))) for task in self.tasks
+            tuple(dict.fromkeys(self.number[name] for name in referenced(task.depends))) for task in self.tasks
         )
 
     @cached_property
@@ -87,14 +83,3 @@ class Shape:
         leaves = (number for number, after in enumerate(self.dependents) if not after)
         decided = (branch[leaf] for leaf in leaves if phases[leaf] is not Phase.SKIPPED)
         return next((phase for phase in decided if phase.is_bad), Phase.SUCCEEDED)
-
-
-def _referenced(depends: Depends | None) -> Iterator[str]:
-    match depends:
-        case Succeeded(task):
-            yield task
-        case AllOf(of) | AnyOf(of):
-            for part in of:
-                yield from _referenced(part)
-        case None:
-            return

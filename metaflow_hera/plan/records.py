@@ -33,6 +33,8 @@ class Task:
     """Input parameters of the template, in its order, with their values."""
     count: Text | None = None
     """Makes the task a fan-out of so many items, `Item` being 0, 1, …"""
+    items: tuple[int, ...] = ()
+    """Makes the only task of a `Steps` a fan-out over these indexes; a DAG would copy the list for each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,12 @@ class Dag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """A template of one task, used where a DAG cannot be: at the exit of a workflow."""
+    """A template of one task, used where a DAG cannot be: at the exit of a workflow, for a fan-out over a long list."""
 
     name: str
     task: Task
+    parallelism: int | None = None
+    """How many items of the task may be active."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
