@@ -16,6 +16,7 @@ from metaflow_hera.backends.argo_objects import (
     run_status,
     workflow_from,
 )
+from metaflow_hera.backends.one_off import one_off_workflow, plan_of_workflow
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
@@ -53,6 +54,14 @@ class ClusterBackend:
         plan = deployment_of(self._template(name)).plan
         made = self._api.create(workflow_from(plan, completed(plan, parameters)))
         return workflow_run_id(made["metadata"]["name"])
+
+    def submit(self, plan: Plan, parameters: Mapping[str, str], run: str = "") -> str:
+        workflow = one_off_workflow(plan, completed(plan, parameters), workflow_of_run(run) or "")
+        return workflow_run_id(self._api.create(workflow)["metadata"]["name"])
+
+    def plan(self, run: str) -> Plan:
+        workflow = self._workflow(run)
+        return plan_of_workflow(workflow, name_of_deployment(workflow))
 
     def run(self, run: str) -> RunStatus:
         return run_status(self._workflow(run))
@@ -110,8 +119,9 @@ class ClusterBackend:
         return UnknownRunError(f"there is no run {run!r} in {self._api.place}; `mfhera runs` lists them")
 
     def _datastore(self, workflow: Mapping[str, Any]) -> str:
-        template = self._api.get("WorkflowTemplate", name_of_deployment(workflow))
-        annotations = template["metadata"].get("annotations", {}) if template else {}
+        deployment = name_of_deployment(workflow)
+        holder = self._api.get("WorkflowTemplate", deployment) if deployment else workflow
+        annotations = holder["metadata"].get("annotations", {}) if holder else {}
         return str(annotations.get(Annotations.DATASTORE, ""))
 
 
