@@ -150,7 +150,7 @@ def _task(task: records.Task) -> Task:
 
 
 def _steps(steps: records.Steps) -> Steps:
-    return Steps(name=steps.name, sub_steps=[_step(task) for task in steps.tasks])
+    return Steps(name=steps.name, parallelism=steps.parallelism, sub_steps=[_step(task) for task in steps.tasks])
 
 
 def _step(task: records.Task) -> Step:
@@ -158,6 +158,7 @@ def _step(task: records.Task) -> Step:
         name=task.name,
         template=task.template,
         when=render_when(task.when) if task.when else None,
+        with_items=[*task.items] or None,
         arguments=_arguments(task.arguments),
         continue_on=_model(m.ContinueOn, fixed.FORGIVEN) if task.is_forgiven else None,
     )

@@ -44,7 +44,7 @@ def _steps(fields: Fields) -> Steps:
     if not groups or not all(isinstance(group, list) and len(group) == 1 for group in groups):
         raise ManifestError(f"{fields.where}: 'steps' must hold steps one after another, not {groups!r}")
     tasks = tuple(_step(Fields(group[0], f"{fields.where}: steps")) for group in groups)
-    return Steps(name=fields.text("name"), tasks=tasks)
+    return Steps(name=fields.text("name"), tasks=tasks, parallelism=fields.number("parallelism"))
 
 
 def _task(task: Fields) -> Task:
@@ -55,6 +55,7 @@ def _task(task: Fields) -> Task:
             depends=fields.read("depends", parse_depends),
             when=fields.read("when", parse_when),
             count=_count(fields) if "withSequence" in fields else None,
+            items=tuple(_index(item, fields.where) for item in fields.items("withItems")),
             arguments=_arguments(fields),
         )
 
@@ -70,6 +71,12 @@ def _step(step: Fields) -> Task:
 def _count(fields: Fields) -> Text | None:
     with fields.inner("withSequence") as sequence:
         return sequence.read("count", parse)
+
+
+def _index(item: object, where: str) -> int:
+    if isinstance(item, bool) or not isinstance(item, int) or item < 0:
+        raise ManifestError(f"{where}: 'withItems' must hold indexes, not {item!r}")
+    return item
 
 
 def _arguments(fields: Fields) -> tuple[tuple[str, Text], ...]:

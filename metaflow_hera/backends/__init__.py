@@ -43,6 +43,7 @@ class RunStatus:
 
     run: str
     deployment: str
+    """Empty for a run of a Plan that is not deployed."""
     flow: str
     phase: Phase
     message: str = ""
@@ -97,6 +98,17 @@ class Backend(Protocol):
 
     def trigger(self, name: str, parameters: Mapping[str, str]) -> str:
         """Start a run with these parameters in place of their defaults; return the run's id at once."""
+        ...
+
+    def submit(self, plan: Plan, parameters: Mapping[str, str], run: str = "") -> str:
+        """Start a run of a Plan that is not deployed; return its id, which is *run* if that is given.
+
+        `BackendError` if there is a run of that id.
+        """
+        ...
+
+    def plan(self, run: str) -> Plan:
+        """What a run was started with, its parameters with the run's values; `UnknownRunError` if there is none."""
         ...
 
     def run(self, run: str) -> RunStatus:

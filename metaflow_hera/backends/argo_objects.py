@@ -12,6 +12,7 @@ from typing import Any, Final
 from metaflow_hera.argo import fixed
 from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus, Shutdown
+from metaflow_hera.backends.one_off import own_parameters
 from metaflow_hera.naming import Annotations, workflow_run_id
 from metaflow_hera.plan.names import PATH
 from metaflow_hera.plan.records import Plan
@@ -109,7 +110,7 @@ def _flow(workflow: Document) -> str:
 def _parameters(workflow: Document) -> dict[str, str]:
     """Given ones, over the defaults that the controller has put beside them."""
     stored = (workflow.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
-    found: dict[str, str] = {}
+    found = own_parameters(workflow)
     for spec in (stored, workflow.get("spec") or {}):
         for parameter in (spec.get("arguments") or {}).get("parameters") or ():
             if parameter.get("value") is not None:

@@ -15,6 +15,7 @@ from metaflow_hera.backends.argo_objects import (
     run_status,
     workflow_from,
 )
+from metaflow_hera.backends.one_off import one_off_workflow, plan_of_workflow
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.backends.retrying import refuse_retry
@@ -59,6 +60,14 @@ class ClusterBackend:
         plan = deployment_of(self._template(name)).plan
         made = self._api.create(workflow_from(plan, completed(plan, parameters)))
         return workflow_run_id(made["metadata"]["name"])
+
+    def submit(self, plan: Plan, parameters: Mapping[str, str], run: str = "") -> str:
+        workflow = one_off_workflow(plan, completed(plan, parameters), workflow_of_run(run) or "")
+        return workflow_run_id(self._api.create(workflow)["metadata"]["name"])
+
+    def plan(self, run: str) -> Plan:
+        workflow = self._workflow(run)
+        return plan_of_workflow(workflow, name_of_deployment(workflow))
 
     def run(self, run: str) -> RunStatus:
         return run_status(self._workflow(run))
@@ -141,9 +150,10 @@ class ClusterBackend:
         return UnknownRunError(f"there is no run {run!r} in {self._api.place}; `mfhera runs` lists them")
 
     def _store(self, workflow: Mapping[str, Any]) -> Store | None:
-        """Where the runs of its deployment are recorded, if that is there and says so."""
-        template = self._api.get("WorkflowTemplate", name_of_deployment(workflow))
-        uri = (template["metadata"].get("annotations") or {}).get(Annotations.DATASTORE) if template else None
+        """Where its runs are recorded: as its deployment says, if that is there, or the Workflow of a single run."""
+        deployment = name_of_deployment(workflow)
+        holder = self._api.get("WorkflowTemplate", deployment) if deployment else workflow
+        uri = (holder["metadata"].get("annotations") or {}).get(Annotations.DATASTORE) if holder else None
         return open_store(uri, self._settings) if uri else None
 
 

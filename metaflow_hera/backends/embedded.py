@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -28,8 +28,8 @@ from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
-from metaflow_hera.errors import NotDeployedError, UnknownRunError
-from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
+from metaflow_hera.errors import BackendError, NotDeployedError, UnknownRunError
+from metaflow_hera.naming import Annotations, fresh_workflow_name, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs
@@ -44,8 +44,6 @@ STARTING: Final = 10.0
 """Seconds that an engine may take to start before a run says that there is none."""
 
 NO_ENGINE: Final = "the engine does not run; start it with `mfhera engine start`"
-
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class EmbeddedBackend:
@@ -93,21 +91,31 @@ class EmbeddedBackend:
         with self._state() as state:
             deployment = self._stored(state, name)
             plan = read_plan(deployment.manifest)
-            values = completed(plan, parameters)
-            while True:
-                workflow = f"{name}-{''.join(random.choices(_SUFFIX_LETTERS, k=5))}"  # noqa: S311  (a name, no secret)
-                run = StoredRun(
-                    workflow=workflow,
-                    deployment=name,
-                    flow=plan.annotations.get(Annotations.FLOW, ""),
-                    manifest=deployment.manifest,
-                    parameters=values,
-                    created=time.time(),
-                )
-                if state.add_run(run):
-                    break
+            run = _new_run(plan, deployment.manifest, completed(plan, parameters))
+            workflow = _added(state, replace(run, deployment=name))
         launch(self._home)
         return workflow_run_id(workflow)
+
+    def submit(self, plan: Plan, parameters: Mapping[str, str], run: str = "") -> str:
+        manifest = json.dumps(manifests(plan), sort_keys=True)
+        new = _new_run(plan, manifest, completed(plan, parameters), workflow_of_run(run) or "")
+        self._home.make()
+        with closing(State.open(self._home.database)) as state:
+            if not run:
+                workflow = _added(state, new)
+            elif state.add_run(new):
+                workflow = new.workflow
+            else:
+                raise BackendError(f"there is a run {run} in {self._home.data_dir} already")
+        launch(self._home)
+        return workflow_run_id(workflow)
+
+    def plan(self, run: str) -> Plan:
+        with self._state() as state:
+            stored = self._found(state, run)
+        plan = read_plan(stored.manifest)
+        parameters = (replace(each, value=stored.parameters.get(each.name, each.value)) for each in plan.parameters)
+        return replace(plan, parameters=tuple(parameters))
 
     def run(self, run: str) -> RunStatus:
         with self._state() as state:
@@ -201,6 +209,25 @@ class EmbeddedBackend:
         """The database; an empty one in memory where none was written, so that looking writes nothing."""
         file = self._home.database
         return closing(State.open(file if file.exists() else Path(":memory:")))
+
+
+def _new_run(plan: Plan, manifest: str, values: Mapping[str, str], workflow: str = "") -> StoredRun:
+    """One without a deployment; without a name it gets one of the plan's."""
+    return StoredRun(
+        workflow=workflow or fresh_workflow_name(plan.name, 5),
+        deployment="",
+        flow=plan.annotations.get(Annotations.FLOW, ""),
+        manifest=manifest,
+        parameters=values,
+        created=time.time(),
+    )
+
+
+def _added(state: State, run: StoredRun) -> str:
+    """The name of the run, which another one gets if there is one of that name."""
+    while not state.add_run(run):
+        run = replace(run, workflow=fresh_workflow_name(run.workflow.rpartition("-")[0], 5))
+    return run.workflow
 
 
 def _deployment(stored: StoredDeployment) -> Deployment:

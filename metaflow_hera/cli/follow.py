@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,8 @@ from metaflow_hera.backends import NodeStatus, Phase, RunStatus
 from metaflow_hera.cli import collector
 from metaflow_hera.cli.failures import print_failures
 from metaflow_hera.cli.output import SIGNALLED, colored, duration, tell, tell_timed
+from metaflow_hera.deploy.logs import Selection, follow_logs
+from metaflow_hera.errors import StoreError
 from metaflow_hera.naming import pathspec, workflow_of_run
 
 if TYPE_CHECKING:
@@ -23,13 +26,20 @@ if TYPE_CHECKING:
 
     from metaflow_hera.deploy.triggered import TriggeredRun
 
+LAST_LINES = 30.0
+"""Seconds that reading what tasks printed last may take."""
+
 
 @contextmanager
-def interruptible(flow: str, run: str) -> Iterator[None]:
-    """Ctrl-C ends the watching and not the run, and says so."""
+def interruptible(flow: str, run: str, end: Callable[[], object] | None = None) -> Iterator[None]:
+    """Ctrl-C ends the watching and not the run, and says so; on a terminal it asks whether to *end* the run, too."""
     try:
         yield
     except KeyboardInterrupt:
+        if end is not None and _wants_to_end(run):
+            end()
+            tell(f"run {run} is terminated")
+            click.get_current_context().exit(SIGNALLED + signal.SIGINT)
         of_deployment = workflow_of_run(run) is not None
         name = run if of_deployment else pathspec(flow, run)
         tell(f"\nrun {name} goes on, if it has not ended; follow it with: mfhera logs {name} --follow")
@@ -38,11 +48,21 @@ def interruptible(flow: str, run: str) -> Iterator[None]:
         click.get_current_context().exit(SIGNALLED + signal.SIGINT)
 
 
-def follow(run: TriggeredRun) -> Phase:
-    """Show the run up to its end and what failed in it; return how it ended."""
+def _wants_to_end(run: str) -> bool:
+    """A second Ctrl-C is no answer, and so means no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    try:
+        return click.confirm(f"\nend run {run}, too?", default=False, err=True)
+    except click.Abort:
+        return False
+
+
+def follow(run: TriggeredRun, *, with_logs: bool = False) -> Phase:
+    """Show the run up to its end, with what its tasks print if wanted, and what failed in it; return how it ended."""
     collector.resume()
     last: RunStatus | None = None
-    with _viewer() as view:
+    with _viewer() as view, _printing(run, view) if with_logs else nullcontext():
         for last in run.backend.watch(run.run_id):
             view.show(last)
     assert last is not None, "a run has a status"
@@ -53,8 +73,34 @@ def follow(run: TriggeredRun) -> Phase:
     return last.phase
 
 
+@contextmanager
+def _printing(run: TriggeredRun, view: Viewer) -> Iterator[None]:
+    """Print what tasks print, beside; in the end what is left of it."""
+    ended = threading.Event()
+    printer = threading.Thread(target=_print_logs, args=(run, view, ended), daemon=True)
+    printer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        printer.join(LAST_LINES)
+
+
+def _print_logs(run: TriggeredRun, view: Viewer, ended: threading.Event) -> None:
+    selection = Selection(flow=run.flow, run=run.run_id, with_clones=False)
+    try:
+        for line in follow_logs(selection, run.settings, ended.is_set):
+            view.say(f"{click.style(f'[{line.step}/{line.path}]', fg='cyan')} {line.text}")
+    except StoreError as error:
+        view.say(f"what tasks print cannot be shown: {error}")
+
+
 class Viewer(Protocol):
     def show(self, status: RunStatus) -> None: ...
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        ...
 
 
 def _viewer() -> AbstractContextManager[Viewer]:
@@ -66,6 +112,9 @@ class _Lines:
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[Phase, int]] = {}
+
+    def say(self, text: str) -> None:
+        tell_timed(text)
 
     def show(self, status: RunStatus) -> None:
         for node in status.nodes:
@@ -95,6 +144,11 @@ class _LiveTable:
 
     def __exit__(self, *raised: object) -> None:
         self._live.stop()
+
+    def say(self, text: str) -> None:
+        from rich.text import Text  # 60 ms, for terminals only
+
+        self._live.console.print(Text.from_ansi(text), soft_wrap=True)
 
     def show(self, status: RunStatus) -> None:
         self._live.update(_table(status))

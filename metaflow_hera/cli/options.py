@@ -30,6 +30,10 @@ run_id_file_option = click.option(
 datastore_option = click.option("--datastore", metavar="PLACE", help="A directory or s3://bucket/prefix.")
 backend_option = click.option("--backend", type=click.Choice(BACKENDS), help="Where deployed flows run.")
 
+backend_of_run_option = click.option(
+    "--backend", type=click.Choice(BACKENDS), help="Run there, once, instead of on this machine."
+)
+
 
 def options(*each: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, in the order of the help."""

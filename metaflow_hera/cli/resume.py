@@ -1,4 +1,4 @@
-"""`mfhera resume`: go on where a run on any machine failed, in a new run on this one."""
+"""`mfhera resume`: go on where a run failed, in a new run on this machine or on a backend."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from metaflow_hera.cli.accepted import run_options
+from metaflow_hera.cli.group import is_file
 from metaflow_hera.cli.launching import branch_options, taken_launch
 from metaflow_hera.cli.options import (
     datastore_option,
@@ -25,10 +26,10 @@ from metaflow_hera.cli.peer import program_of
 from metaflow_hera.cli.run import Shown, choices_of, run_ready
 from metaflow_hera.deploy.resume import check_resumed, prepare_resume
 from metaflow_hera.deploy.source import CheckedFlow
-from metaflow_hera.naming import pathspec
+from metaflow_hera.naming import pathspec, workflow_of_run
 from metaflow_hera.records.run import RunRecord
 from metaflow_hera.records.runs import SUCCEEDED, read_end
-from metaflow_hera.settings import Settings
+from metaflow_hera.settings import BACKENDS, Settings
 
 
 class FixedParametersCommand(click.Command):
@@ -46,36 +47,59 @@ origin_option = click.option(
     "--origin-run-id", metavar="RUN", help="The run to resume, also one of a deployment; else your latest of this flow."
 )
 own_options = options(origin_option, with_option, workers_option, splits_option, tag_option, run_id_file_option)
+backend_of_resume_option = click.option(
+    "--backend", type=click.Choice(BACKENDS), help="Of a flow: go on there. Of a run: where it ran, if not as is set."
+)
 
 
 @click.command(cls=FixedParametersCommand)
-@click.argument("flow")
+@click.argument("target", metavar="FLOW_OR_RUN")
 @click.argument("step", required=False)
 @flow_option
 @own_options
-@datastore_option
+@options(datastore_option, backend_of_resume_option)
 @branch_options
 @click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
 @json_option
-def resume(
-    flow: str, step: str | None, flow_name: str | None, with_: tuple[str, ...], datastore: str | None, **chosen: Any
-) -> None:
-    """Go on where a run failed, in a new run on this machine; print its path.
+def resume(target: str, step: str | None, datastore: str | None, backend: str | None, **chosen: Any) -> None:
+    """Go on where a run failed, in a new run; print its path.
 
-    What succeeded is taken over, and not run again; with STEP, that step and all that follows are. The source may have
-    changed in between. Parameters are those of the run that is resumed.
+    What succeeded is taken over, and not run again; with STEP, that step and all that follows are. Parameters are those
+    of the run that is resumed.
+
+    With a flow's file the new run has its source as it is now, on this machine or, with --backend, there. With the id
+    of a run of a backend it has the code of that run, and goes on where that ran.
 
     \b
     Examples:
       mfhera resume flow.py
       mfhera resume flow.py train --origin-run-id argo-parameterflow-x7k2p
+      mfhera resume argo-parameterflow-x7k2p
+      mfhera resume flow.py --origin-run-id argo-parameterflow-x7k2p --backend kubernetes
     """
+    flow_name, with_ = chosen.pop("flow_name"), chosen.pop("with_")
     words = f" --flow {flow_name}" if flow_name else ""
-    shown = Shown(again=f"mfhera resume {flow}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
-    settings = settings_of(datastore)
+    shown = Shown(again=f"mfhera resume {target}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
+    settings = settings_of(datastore, backend)
     launch = taken_launch(chosen)
-    found = check_resumed(flow, chosen.pop("origin_run_id"), settings, name=flow_name, with_=with_, launch=launch)
-    _resume(found, step, settings, shown, **chosen)
+    if _is_run(target):
+        from metaflow_hera.cli.resume_there import resume_run  # a run on this machine needs no backend
+
+        of_source = {"--flow": flow_name, "--with": with_, "--branch": launch.branch, "--production": launch.production}
+        resume_run(target, step, settings, shown, of_source, **chosen)
+        return
+    found = check_resumed(target, chosen.pop("origin_run_id"), settings, name=flow_name, with_=with_, launch=launch)
+    if backend is None:
+        _resume(found, step, settings, shown, **chosen)
+    else:
+        from metaflow_hera.cli.resume_there import resume_flow  # the same
+
+        resume_flow(found, step, settings, shown, **chosen)
+
+
+def _is_run(target: str) -> bool:
+    """Whether a word is a run of a backend, ``[Flow/]argo-…``, and no file."""
+    return workflow_of_run(target.rpartition("/")[2]) is not None and not is_file(target.rpartition("/")[2])
 
 
 @click.command("resume", cls=FixedParametersCommand)
@@ -108,5 +132,10 @@ def _resume(
     ready = prepare_resume(checked, origin, choices_of(**chosen), settings, step)
     if step is None and (end := read_end(ready.store, origin.flow, origin.run)) and end.status == SUCCEEDED:
         tell(f"{origin.run} succeeded, so all of it is taken over; name a step to run it and what follows again")
+    run_ready(ready, shown, run_id_file, resuming(origin.flow, origin.run, step))
+
+
+def resuming(flow: str, run: str, step: str | None) -> str:
+    """What is special about a run that resumes another."""
     again = f" from step {step}" if step else ""
-    run_ready(ready, shown, run_id_file, f", resuming {pathspec(origin.flow, origin.run)}{again}")
+    return f", resuming {pathspec(flow, run)}{again}"

@@ -1,4 +1,4 @@
-"""`mfhera run`: a flow on this machine, now."""
+"""`mfhera run`: a flow, now, on this machine or once on a backend."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from metaflow_hera.cli import collector
 from metaflow_hera.cli.launching import launch_options, taken_launch, trigger_option
 from metaflow_hera.cli.options import (
+    backend_of_run_option,
     datastore_option,
     flow_option,
     json_option,
@@ -44,7 +45,7 @@ def _parameters(words: Words) -> Sequence[Parameter]:
 @click.command(cls=FlowCommand, find=_parameters)
 @click.argument("flow")
 @options(flow_option, with_option, workers_option, splits_option, tag_option, run_id_file_option, datastore_option)
-@options(launch_options, trigger_option)
+@options(launch_options, trigger_option, backend_of_run_option)
 @click.option("-q", "--quiet", is_flag=True, help="Do not show what tasks print.")
 @json_option
 def run(
@@ -53,29 +54,36 @@ def run(
     with_: tuple[str, ...],
     parameters: Mapping[str, str],
     datastore: str | None,
+    backend: str | None,
     **chosen: Any,
 ) -> None:
-    """Run a flow on this machine, its tasks in processes of their own; print the run's path.
+    """Run a flow, its tasks in processes of this machine or once on a backend; print the run's path.
 
-    The flow's parameters are options: see `mfhera run FLOW --help`.
+    The flow's parameters are options: see `mfhera run FLOW --help`. What is deployed stays as it is.
 
     \b
     Examples:
       mfhera run flow.py --alpha 0.5
       mfhera run flow.py:ParameterFlow --with retry --max-workers 4
+      mfhera run flow.py --backend kubernetes
     """
     words = f" --flow {flow_name}" if flow_name else ""
     shown = Shown(again=f"mfhera resume {flow}{words}", quiet=chosen.pop("quiet"), as_json=chosen.pop("as_json"))
     checked = check_flow(found_flow(flow), name=flow_name, with_=with_, launch=taken_launch(chosen))
-    run_checked(checked, parameters, settings_of(datastore), shown, **chosen)
+    if backend is None:
+        run_checked(checked, parameters, settings_of(datastore), shown, **chosen)
+    else:
+        from metaflow_hera.cli.attended import run_there  # a run on this machine needs no backend
+
+        run_there(checked, parameters, settings_of(datastore, backend), shown, **chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the user is shown of a run on this machine."""
+    """What the user is shown of a run."""
 
     again: str
-    """The command that goes on with the latest run."""
+    """The command that goes on with the latest run on this machine."""
     quiet: bool = False
     as_json: bool = False
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from metaflow_hera.graph.model import End, Foreach, Graph, Linear, Split, Switch, Transition
 from metaflow_hera.naming import IndexPath, RunKeys, pathspec
+from metaflow_hera.plan.pruning import Done
 from metaflow_hera.records import tasks
 from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.records.tasks import path_order
@@ -17,9 +18,6 @@ from metaflow_hera.records.values import Ref
 from metaflow_hera.runtime.execution import outputs_of
 from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
-
-Done = dict[tuple[str, str], Mapping[str, str]]
-"""The outputs of tasks that need not run, by step and by the index path that their pod has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +29,13 @@ class Cloning:
     graph: Graph
     steps: tuple[str, ...]
 
-    def take_over(self, run: str, fixed: Mapping[str, Ref]) -> list[TaskRecord]:
-        """Write the clones as tasks of *run*, whose parameters and constants are *fixed*; return them."""
+    def write(self, taken: Iterable[TaskRecord], run: str, fixed: Mapping[str, Ref]) -> None:
+        """Write clones of what is *taken* as tasks of *run*, whose parameters and constants are *fixed*."""
         keys = RunKeys(self.origin.flow, run)
-        taken = [self._clone(record, fixed) for record in self._taken()]
-        each(self.store, lambda clone: tasks.write(self.store, keys, clone), taken)
-        return taken
+        clones = [self._clone(record, fixed) for record in taken]
+        each(self.store, lambda clone: tasks.write(self.store, keys, clone), clones)
 
-    def _taken(self) -> Iterator[TaskRecord]:
+    def taken(self) -> Iterator[TaskRecord]:
         """The records of tasks that succeeded and go on from what is taken over itself, in an order in which they ran.
 
         Of a gang all or none: its tasks run at the same time.
@@ -127,10 +124,10 @@ def _whole_gangs(records: Iterable[TaskRecord]) -> Iterator[TaskRecord]:
             yield from gang
 
 
-def done_by(clones: Iterable[TaskRecord]) -> Done:
+def done_by(taken: Iterable[TaskRecord]) -> Done:
     """What the pods of these tasks need not do; of a looping step, only if its last iteration is there."""
     return {
         (record.step, record.path.partition("~")[0]): outputs_of(record)
-        for record in clones
+        for record in taken
         if record.step not in record.next
     }

@@ -93,7 +93,7 @@ class DeployedFlow:
 
     def trigger_texts(self, parameters: Mapping[str, str]) -> TriggeredRun:
         """Start a run; parameters as a person would type them."""
-        arguments = _arguments(self.plan, parameters)
+        arguments = given_arguments(self.plan, parameters)
         if arguments.files:
             arguments.upload(open_store(self.metadata, self.settings))
         return self._run(self.backend.trigger(self.name, arguments.texts))
@@ -268,7 +268,7 @@ def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) ->
     return DeployedFlow(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
 
 
-def _arguments(plan: Plan, given: Mapping[str, str]) -> Arguments:
+def given_arguments(plan: Plan, given: Mapping[str, str]) -> Arguments:
     """What is given for a run, and its files; `ParameterError` with everything that is wrong with it."""
     declared = {parameter.name: parameter for parameter in parameters_of_plan(plan)}
     problems: list[str] = []

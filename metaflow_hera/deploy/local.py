@@ -136,16 +136,17 @@ def local_options(
         decorators=flow.decorators,
         user=settings.user,
         tags=choices.tags,
-        triggers=_trigger_texts(choices, flow, store),
+        triggers=trigger_texts_of(choices.triggers, flow, store),
     )
 
 
-def _trigger_texts(choices: LocalChoices, flow: CheckedFlow, store: Store) -> tuple[str, ...]:
-    if not choices.triggers and not any(spec.name == "trigger_on_finish" for spec in flow.graph.decorators):
+def trigger_texts_of(triggers: Sequence[str], flow: CheckedFlow, store: Store) -> tuple[str, ...]:
+    """What starts a run besides its user, as a `TaskCommand` has it; *triggers* are ``Flow/run``."""
+    if not triggers and not any(spec.name == "trigger_on_finish" for spec in flow.graph.decorators):
         return ()
     from metaflow_hera.deploy.causes import trigger_texts  # few runs are triggered
 
-    return trigger_texts(choices.triggers, store)
+    return trigger_texts(triggers, store)
 
 
 def run(

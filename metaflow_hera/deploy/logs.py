@@ -44,6 +44,8 @@ class Selection:
     path: str = ""
     attempt: int | None = None
     streams: tuple[str, ...] = (STDOUT, STDERR)
+    with_clones: bool = True
+    """Whether what tasks printed counts that were taken over from the run that this one resumes."""
 
     @property
     def keys(self) -> RunKeys:
@@ -92,18 +94,21 @@ def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
             yield from _lines(stream, data)
 
 
-def follow_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
+def follow_logs(
+    selection: Selection, settings: Settings, has_ended: Callable[[], bool] | None = None
+) -> Iterator[LogLine]:
     """The lines as they come, of every attempt, up to the end of the run; what is there already as `read_logs` has it.
 
-    With an attempt in the selection, those of that one.
+    With an attempt in the selection, those of that one. *has_ended* is for whoever knows of the end without asking.
     """
     store = open_records(settings)
+    asked = has_ended or (lambda: status(f"{selection.flow}/{selection.run}", settings).phase.is_final)
     seen: dict[Stream, int] = {}
     rest: dict[Stream, bytes] = {}
     is_over = False
     cloned: dict[Place, AttemptKeys | None] = {}
     while not is_over:
-        is_over = status(f"{selection.flow}/{selection.run}", settings).phase.is_final
+        is_over = asked()
         segments, attempts = _listed(store, selection, cloned)
         if is_over:
             _refuse_nothing(store, selection, attempts)
@@ -162,8 +167,9 @@ def _listed(
             claimed.add((step, path, number))
         if name in selection.streams:
             segments.setdefault((step, path, number, name), []).append(key)
-    every = [(*task, number) for task, numbers in found.items() for number in numbers]
-    segments |= _of_clones(store, selection, [place for place in every if place not in claimed], cloned)
+    if selection.with_clones:
+        every = [(*task, number) for task, numbers in found.items() for number in numbers]
+        segments |= _of_clones(store, selection, [place for place in every if place not in claimed], cloned)
     return segments, {task: sorted(numbers) for task, numbers in found.items()}
 
 

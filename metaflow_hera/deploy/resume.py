@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from metaflow_hera.client.objects import nearest
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.deploy.arguments import Arguments, default_arguments
+from metaflow_hera.deploy.arguments import Arguments
 from metaflow_hera.deploy.choices import LOCAL_WORKERS
-from metaflow_hera.deploy.cloning import Cloning, Done, done_by, steps_to_clone
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, local_options
+from metaflow_hera.deploy.resumption import CurrentCode, Resumption, new_arguments, refuse_unresumable
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.success import ended
 from metaflow_hera.errors import UnknownRunError, UsageError
-from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.load import load_flow
-from metaflow_hera.flow.parameters import config_attributes, parameters_of
 from metaflow_hera.flow.project import BRANCH_TAG
-from metaflow_hera.graph.model import from_json, to_json
-from metaflow_hera.naming import RunKeys, local_run_id, pathspec
+from metaflow_hera.naming import local_run_id
 from metaflow_hera.plan.compile import compile_plan
-from metaflow_hera.records import runs, tasks
-from metaflow_hera.records.artifacts import load, save_all
+from metaflow_hera.records import runs
+from metaflow_hera.records.artifacts import load
 from metaflow_hera.records.codec import encode
-from metaflow_hera.records.run import EndRecord, RunRecord
-from metaflow_hera.records.values import Ref
-from metaflow_hera.runtime.beginning import run_record
+from metaflow_hera.records.run import RunRecord
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
 from metaflow_hera.store.parallel import each
 
 if TYPE_CHECKING:
     from metaflow_hera.client import Run
-    from metaflow_hera.flow.configs import ConfigSpec
 
 _NO_OPTIONS = LaunchOptions()
 
@@ -120,25 +111,23 @@ def prepare_resume(
 
     It has the parameters of its origin; constants are those of the source as it is now.
     """
-    if step is not None and step not in flow.graph.steps:
-        raise UsageError(f"flow {flow.name} has no step {step!r}: {nearest(step, flow.graph.order, 'its steps')}")
     store = open_store(settings.datastore, settings)
-    _refuse_unbegun(origin)
-    _refuse_unvisited(flow, origin, store, step)
-    new = _new_arguments(flow, origin, settings)
+    refuse_unresumable(origin, flow.graph, store, step)
+    new = new_arguments(flow, origin, settings)
     run = local_run_id()
-    causes = tuple(encode(cause).decode() for cause in origin.triggers)
-    options = replace(local_options(flow, choices, settings, store, run), origin=origin.run, triggers=causes)
-    resumption = _Resumption(
-        flow=flow,
-        origin=origin,
+    told = TaskCommand(
+        flow=flow.name,
+        file=flow.file_name,
+        step=flow.graph.start,
         run=run,
-        store=store,
-        new=new,
-        choices=choices,
+        path="0",
+        store=store.uri,
         user=settings.user,
-        again=step,
+        tags=choices.tags,
+        origin=origin.run,
     )
+    record = CurrentCode(flow=flow, origin=origin, store=store, new=new, command=told)
+    options = replace(local_options(flow, choices, settings, store, run), origin=origin.run, triggers=causes_of(origin))
     return LocalRun(
         run_id=run,
         flow=flow,
@@ -147,117 +136,13 @@ def prepare_resume(
         settings=settings,
         arguments=Arguments({}, new.files),
         choices=choices,
-        take_over=resumption.begin,
+        take_over=Resumption(origin=origin, graph=flow.graph, store=store, record=record, again=step).begin,
     )
 
 
-def _refuse_unbegun(origin: RunRecord) -> None:
-    if not origin.graph or (origin.parameter_names and not origin.parameters):
-        raise UsageError(
-            f"run {pathspec(origin.flow, origin.run)} failed before its first step, so nothing of it can be resumed; "
-            "start a new run"
-        )
-
-
-def _refuse_unvisited(flow: CheckedFlow, origin: RunRecord, store: Store, step: str | None) -> None:
-    """A run cannot begin at a step to which it never came."""
-    there = tasks.steps(store, RunKeys(origin.flow, origin.run))
-    if step is not None and step not in there:
-        ran = [name for name in flow.graph.order if name in there]
-        raise UsageError(
-            f"run {pathspec(origin.flow, origin.run)} never came to step {step!r}; resume it from one that it came to: "
-            f"{', '.join(ran)}"
-        )
-
-
-def _new_arguments(flow: CheckedFlow, origin: RunRecord, settings: Settings) -> Arguments:
-    """The defaults of parameters that the flow did not have when its origin ran."""
-    new = {name: each for name, each in parameters_of(flow.flow_class).items() if name not in origin.parameters}
-    if required := [parameter.name for parameter in new.values() if parameter.required]:
-        raise UsageError(
-            f"run {pathspec(origin.flow, origin.run)} has no value for {', '.join(map(repr, required))}, new in the "
-            "flow, and a resumed run takes no parameters; give it a default, or start a new run"
-        )
-    if not new:
-        return Arguments({})
-    names = {parameter.name for parameter in new.values()}
-    found = default_arguments(flow, settings, besides={each.name for each in flow.parameters} - names)
-    return Arguments({name: text for name, text in found.texts.items() if name in names}, found.files)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Resumption:
-    """What has to be written before the first task of a run that resumes another."""
-
-    flow: CheckedFlow
-    origin: RunRecord
-    run: str
-    store: Store
-    new: Arguments
-    choices: LocalChoices
-    user: str
-    again: str | None
-
-    def begin(self) -> Done:
-        fixed = self._fixed()
-        runs.begin(self.store, self._record(fixed))
-        graph = self.flow.graph
-        cloning = Cloning(
-            store=self.store,
-            origin=RunKeys(self.origin.flow, self.origin.run),
-            graph=graph,
-            steps=steps_to_clone(graph, from_json(self.origin.graph), self.again),
-        )
-        clones = cloning.take_over(self.run, fixed)
-        if any(clone.step == graph.end for clone in clones):
-            runs.end(self.store, graph.flow, self.run, EndRecord(status=runs.SUCCEEDED, finished=time.time()))
-        return done_by(clones)
-
-    def _fixed(self) -> dict[str, Ref]:
-        """The parameters of the origin, and what is new in the source."""
-        flow_class = self.flow.flow_class
-        parameters = parameters_of(flow_class)
-        new = {name: each for name, each in parameters.items() if each.name in self.new.texts}
-        kept = {name: self.origin.parameters[name] for name in parameters if name not in new}
-        kept |= {name: self.origin.parameters[name] for name in self._configs if name in self.origin.configs}
-        values = {name: each.from_text(self.new.texts[each.name]) for name, each in new.items()}
-        if self.new.files:
-            from metaflow_hera.runtime.included import refs_of_files  # few flows include files
-
-            kept |= refs_of_files(flow_class, values, self.store)
-        values |= {**constants_of(flow_class), **{name: spec.value for name, spec in self._configs.items()}}
-        new_values = {name: value for name, value in values.items() if name not in kept}
-        return save_all(self.store, new_values, kept.values()) | kept
-
-    @cached_property
-    def _configs(self) -> Mapping[str, ConfigSpec]:
-        """By attribute."""
-        if not config_attributes(self.flow.flow_class):
-            return {}
-        from metaflow_hera.flow.configs import configs_of  # few flows have configs
-
-        return configs_of(self.flow.flow_class)
-
-    def _record(self, fixed: Mapping[str, Ref]) -> RunRecord:
-        command = TaskCommand(
-            flow=self.flow.name,
-            file=self.flow.file_name,
-            step=self.flow.graph.start,
-            run=self.run,
-            path="0",
-            store=self.store.uri,
-            user=self.user,
-            tags=self.choices.tags,
-            origin=self.origin.run,
-        )
-        begun = run_record(
-            command,
-            parameters=fixed,
-            parameter_names=tuple(parameters_of(self.flow.flow_class)),
-            configs={attribute: spec.name for attribute, spec in self._configs.items()},
-            graph=to_json(self.flow.graph),
-        )
-        return replace(begun, runner=os.getpid(), triggers=self.origin.triggers)
+def causes_of(origin: RunRecord) -> tuple[str, ...]:
+    """What started a run besides its user, as a `TaskCommand` has it."""
+    return tuple(encode(cause).decode() for cause in origin.triggers)
 
 
 def resume(

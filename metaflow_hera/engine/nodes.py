@@ -6,7 +6,7 @@ What has ended is forgotten, so memory follows what is open, not how wide a fan-
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -102,11 +102,12 @@ class Scope:
 
 @dataclass(slots=True, eq=False)
 class FanOut:
-    """A task with a count: its items are started in order, and it has ended when they all have."""
+    """A task with items: they are started in order, and it has ended when they all have."""
 
     task: int
-    count: int
+    items: Sequence[int]
     next: int = 0
+    """The place of the item that is started next."""
     ended: int = 0
     phase: Phase = Phase.SUCCEEDED
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from metaflow_hera.engine.nodes import Caller, Execution, FanOut, Globals, Scope
@@ -17,8 +17,8 @@ from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shape import Shape
 from metaflow_hera.errors import EngineError
-from metaflow_hera.plan.records import Container, Dag, Plan, Steps, Template
-from metaflow_hera.plan.text import Text, fill
+from metaflow_hera.plan.records import Container, Dag, Plan, Steps, Task, Template
+from metaflow_hera.plan.text import fill
 
 ON_EXIT: Final = ".onExit"
 """What follows the workflow's name in that of the exit handler's node."""
@@ -126,42 +126,49 @@ class Scheduler:
             if not scope.holds(task.when, self._about):
                 self._task_ended(scope, number, Phase.SKIPPED)
                 return
-            count = None if task.count is None else self._count(scope, task.count)
+            items = self._items(scope, task)
         except EngineError as error:
             self._fail(scope.node(number), str(error))
             self._task_ended(scope, number, Phase.ERROR)
             return
-        if count == 0:
+        if items is not None and not items:
             self._task_ended(scope, number, Phase.SKIPPED)
             return
-        scope.waiting.append(number if count is None else FanOut(number, count))
+        scope.waiting.append(number if items is None else FanOut(number, items))
         self._fill(scope)
 
-    def _count(self, scope: Scope, count: Text) -> int:
-        written = fill(count, lambda reference: scope.resolve(reference, None, self._about))
+    def _items(self, scope: Scope, task: Task) -> Sequence[int] | None:
+        """What a task fans out over; None for one that does not."""
+        if task.count is None:
+            return task.items or None
+        written = fill(task.count, lambda reference: scope.resolve(reference, None, self._about))
         if not written.isascii() or not written.isdigit():
             raise EngineError(f"{scope.name}: {written!r} is no number of items")
-        return int(written)
+        return range(int(written))
 
     def _fill(self, scope: Scope) -> None:
         """Start what waits, in order, as far as the parallelism of the DAG lets it."""
         while scope.waiting and scope.has_room and not self.is_stopping:
             first = scope.waiting[0]
             if isinstance(first, FanOut):
-                item = first.next
+                place = first.next
                 first.next += 1
-                if first.next == first.count:
+                if first.next == len(first.items):
                     scope.waiting.popleft()
-                self._invoke(Caller(scope, first.task, first), item)
+                self._invoke(Caller(scope, first.task, first), place)
             else:
                 scope.waiting.popleft()
                 self._invoke(Caller(scope, first, None), None)
 
-    def _invoke(self, caller: Caller, item: int | None) -> None:
+    def _invoke(self, caller: Caller, place: int | None) -> None:
+        """A task, or the item of its fan-out that is in this place."""
         scope = caller.scope
         task = scope.shape.tasks[caller.task]
         scope.active += 1
-        name = scope.node(caller.task) + ("" if item is None else f"({item}:{item})")
+        name, item = scope.node(caller.task), None
+        if caller.fan_out is not None and place is not None:
+            item = caller.fan_out.items[place]
+            name = f"{name}({place}:{item})"
         try:
             inputs = {
                 key: fill(value, lambda reference: scope.resolve(reference, item, self._about))
@@ -245,7 +252,7 @@ class Scheduler:
         fan_out.ended += 1
         if phase.is_bad and not fan_out.phase.is_bad:
             fan_out.phase = phase
-        if fan_out.ended == fan_out.count:
+        if fan_out.ended == len(fan_out.items):
             self._task_ended(scope, fan_out.task, fan_out.phase)
 
     def _task_ended(self, scope: Scope, number: int, phase: Phase, outputs: Mapping[str, str] | None = None) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.errors import EngineError
 from metaflow_hera.plan.records import Dag, Steps, Task
-from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Succeeded
+from metaflow_hera.plan.text import AllOf, AnyOf, Depends, Succeeded, referenced
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Shape:
     @classmethod
     def of(cls, template: Dag | Steps) -> Shape:
         if isinstance(template, Steps):
-            return cls(template.tasks, is_sequence=True)
+            return cls(template.tasks, template.parallelism, is_sequence=True)
         return cls(template.tasks, template.parallelism)
 
     def name(self, scope: str, number: int) -> str:
@@ -42,7 +42,7 @@ class Shape:
         if self.is_sequence:
             return tuple((number - 1,) if number else () for number in range(len(self.tasks)))
         return tuple(
-            tuple(dict.fromkeys(self.number[name] for name in _referenced(task.depends))) for task in self.tasks
+            tuple(dict.fromkeys(self.number[name] for name in referenced(task.depends))) for task in self.tasks
         )
 
     @cached_property
@@ -107,14 +107,3 @@ class Shape:
         leaves = (number for number, after in enumerate(self.dependents) if not after)
         decided = (branch[leaf] for leaf in leaves if phases[leaf] is not Phase.SKIPPED)
         return next((phase for phase in decided if phase.is_bad), Phase.SUCCEEDED)
-
-
-def _referenced(depends: Depends | None) -> Iterator[str]:
-    match depends:
-        case Succeeded(task):
-            yield task
-        case AllOf(of) | AnyOf(of):
-            for part in of:
-                yield from _referenced(part)
-        case None:
-            return

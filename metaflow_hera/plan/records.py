@@ -37,6 +37,8 @@ class Task:
     """Makes the task a fan-out of so many items, `Item` being 0, 1, …"""
     is_forgiven: bool = False
     """In `Steps`: what comes after it, and what it is a part of, go on as if it had succeeded, however it ended."""
+    items: tuple[int, ...] = ()
+    """Makes the only task of a `Steps` a fan-out over these indexes; a DAG would copy the list for each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +54,12 @@ class Dag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """A template of tasks one after another, used where a DAG cannot be: at the exit of a workflow."""
+    """A template of tasks one after another, used where a DAG cannot be: at the exit of a workflow, for a long list."""
 
     name: str
     tasks: tuple[Task, ...]
+    parallelism: int | None = None
+    """How many items of a task may be active."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -162,6 +162,18 @@ class AnyOf:
 
 
 Depends = Succeeded | AllOf | AnyOf
+
+
+def referenced(depends: Depends | None) -> Iterator[str]:
+    """The tasks that a condition speaks of."""
+    match depends:
+        case Succeeded(task):
+            yield task
+        case AllOf(of) | AnyOf(of):
+            for part in of:
+                yield from referenced(part)
+        case None:
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,12 @@ def reopen(store: Store, flow: str, run: str) -> None:
         end(store, flow, run, EndRecord(status=RUNNING, finished=held.finished, message=held.message))
 
 
+def take_back(store: Store, flow: str, run: str, record: EndRecord) -> None:
+    """The run has not ended after all, unless somebody has written another end since *record*."""
+    running = EndRecord(status=RUNNING, finished=record.finished, message=record.message)
+    objects.write(store, RunKeys(flow, run).end, running, lambda held: held != record)
+
+
 def read_end(store: Store, flow: str, run: str) -> EndRecord | None:
     """How the run ended; None while it goes on."""
     held = objects.read(store, RunKeys(flow, run).end, EndRecord)

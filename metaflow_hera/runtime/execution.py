@@ -56,8 +56,10 @@ def claim_attempt(command: TaskCommand, store: Store, started: float | None = No
     """Take the next attempt of the task, or find that it succeeded already; a run that had ended goes on with it."""
     mine = Claim(started=started or time.time(), host=os.uname().nodename, pid=os.getpid(), user=command.user)
     keys = RunKeys(command.flow, command.run)
+    if command.origin and (clone := tasks.find(store, keys, command.step, command.path)) is not None:
+        return Claimed(attempt=clone.attempt, finished=clone)  # nobody claimed what was taken over
     claimed = tasks.claim(store, keys, command.step, command.path, int(command.attempt), mine)
-    if claimed.attempt and not claimed.finished:
+    if (claimed.attempt or command.origin) and not claimed.finished:
         runs.reopen(store, command.flow, command.run)
     return claimed
 

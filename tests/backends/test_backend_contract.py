@@ -7,13 +7,14 @@ import time
 from dataclasses import replace
 
 import pytest
-from backend_plans import ALPHA, FLOW, one_step, wait_for, wide, with_exit
+from backend_plans import ALPHA, FLOW, container, deployed, one_step, wait_for, wide, with_exit
 from board import Board
 
 from metaflow_hera.backends import Backend, Phase, RunStatus
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError
-from metaflow_hera.plan.records import Parameter, Plan, Retry, Schedule
-from metaflow_hera.plan.text import Retries, text
+from metaflow_hera.naming import fresh_workflow_name, workflow_run_id
+from metaflow_hera.plan.records import Dag, Parameter, Plan, Retry, Schedule, Steps, Task
+from metaflow_hera.plan.text import Input, Item, Retries, Succeeded, text
 
 HOSTILE = {
     "quotes": 'it\'s a "quoted" `value`',
@@ -362,3 +363,82 @@ def test_a_deployment_keeps_its_schedule_until_it_is_deployed_without(backend: B
     assert backend.deployment("onestep").plan.schedule == schedule
     backend.deploy(one_step(""))
     assert backend.deployment("onestep").plan.schedule is None
+
+
+def test_a_plan_that_is_not_deployed_runs_once_and_leaves_no_deployment(backend: Backend, board: Board) -> None:
+    code = f"{board.client}{READ_PARAMETERS}\npost('seen', json.dumps(listed))"
+    parameters = (ALPHA, Parameter(name="beta", value="b"))
+    plan = one_step(code, "once", parameters_file="parameters", parameters=parameters)
+    run = backend.submit(plan, {"alpha": HOSTILE["references"]})
+    assert run.startswith("argo-once-")
+    status = ended(backend, run)
+    assert (status.phase, status.deployment, status.flow) == (Phase.SUCCEEDED, "", "TestFlow")
+    assert status.parameters == {"alpha": HOSTILE["references"], "beta": "b"}
+    assert {one["name"]: one["value"] for one in json.loads(board.notes["seen"])} == status.parameters
+    assert [(node.step, node.attempts) for node in status.nodes] == [("start", 1)]
+    assert run in [status.run for status in backend.runs()]
+    assert "once" not in [each.name for each in backend.deployments()]
+    assert run not in [status.run for status in backend.runs("once")]
+
+
+def test_a_run_without_a_deployment_has_the_id_that_it_is_given_and_no_second_one_has(backend: Backend) -> None:
+    run = workflow_run_id(fresh_workflow_name("chosen"))
+    assert backend.submit(one_step("", "chosen"), {}, run) == run
+    with pytest.raises(BackendError, match=run.removeprefix("argo-")):
+        backend.submit(one_step("", "chosen"), {}, run)
+    assert ended(backend, run).phase is Phase.SUCCEEDED
+
+
+def test_a_run_without_a_deployment_is_refused_with_wrong_parameters_and_can_be_terminated(backend: Backend) -> None:
+    plan = one_step("import time; time.sleep(60)", "once", parameters=(ALPHA, Parameter(name="must")))
+    with pytest.raises(ParameterError, match=r"'must' has no default"):
+        backend.submit(plan, {})
+    run = backend.submit(plan, {"must": "x"})
+    wait_for(lambda: backend.run(run).nodes)
+    backend.terminate(run)
+    status = ended(backend, run)
+    assert (status.phase, status.message) == (Phase.FAILED, "terminated")
+
+
+def test_the_plan_of_a_run_is_the_one_that_it_was_started_with(backend: Backend) -> None:
+    first = replace(wide("import os", 3, name="fan", retry=Retry(limit=1)), parameters=(ALPHA,))
+    backend.deploy(first)
+    triggered = backend.trigger("fan", {"alpha": "1"})
+    backend.deploy(replace(wide("", 2, name="fan"), parameters=(ALPHA,)))
+    alone = backend.submit(with_exit("", "", "fan"), {})
+    for run in (triggered, alone):
+        assert ended(backend, run).phase is Phase.SUCCEEDED
+    found = backend.plan(triggered)
+    assert found.parameters == (replace(ALPHA, value="1"),)
+    assert (found.name, found.templates, found.entrypoint) == ("fan", first.templates, first.entrypoint)
+    assert replace(backend.plan(alone), namespace="") == with_exit("", "", "fan")
+    with pytest.raises(UnknownRunError):
+        backend.plan("argo-nothing-x1")
+
+
+def test_a_fan_out_over_a_list_starts_these_items_as_its_limit_allows_whatever_fails(
+    backend: Backend, board: Board
+) -> None:
+    """What is left of a foreach when others of its items are done."""
+    items = Task(name="x", template="x", arguments=(("path", text(Item())),), items=(1, 4, 5, 1000))
+    code = f"{board.client}post('seen', sys.argv[-1] + ' ')\nsys.exit(sys.argv[-1] == '4')"
+    body = container("x", code, text(Input("path")), inputs=("path",))
+    main = Dag(
+        name="main",
+        tasks=(
+            Task(name="rest", template="rest"),
+            Task(name="join", template="join", depends=Succeeded("rest")),
+        ),
+    )
+    plan = deployed("rest", main, Steps(name="rest", tasks=(items,), parallelism=2), body, container("join", ""))
+    run = backend.submit(plan, {})
+    status = ended(backend, run)
+    assert status.phase is Phase.FAILED
+    assert sorted(board.notes["seen"].split()) == ["1", "1000", "4", "5"]
+    workflow = run.removeprefix("argo-")
+    assert {node.name: str(node.phase) for node in status.nodes} == {
+        f"{workflow}.rest[0].x(0:1)": "Succeeded",
+        f"{workflow}.rest[0].x(1:4)": "Failed",
+        f"{workflow}.rest[0].x(2:5)": "Succeeded",
+        f"{workflow}.rest[0].x(3:1000)": "Succeeded",
+    }

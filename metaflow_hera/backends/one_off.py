@@ -1,0 +1,100 @@
+"""A Workflow that holds its whole Plan, since nothing is deployed; and the Plan behind any Workflow of ours. Pure.
+
+Argo evaluates what stands in the spec of such a Workflow again and again, the values of its parameters, too. So they
+are no arguments of it: they lie in the artifact of the start step, where otherwise an expression says so, in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from metaflow_hera.argo import fixed
+from metaflow_hera.argo.manifest import from_manifests, manifests
+from metaflow_hera.argo.program import ANNOTATION
+from metaflow_hera.naming import Annotations
+from metaflow_hera.plan.records import Plan
+from metaflow_hera.plan.text import PARAMETERS_AS_BASE64, WorkflowName, render
+
+_OF_RUNS: Final = (Annotations.TRIGGERED_AT, ANNOTATION)
+"""Annotations of a Workflow that are none of its Plan's."""
+_OF_ARGO: Final = "workflows.argoproj.io/"
+_NOT_OF_PLANS: Final = ("workflowTemplateRef", "shutdown", "suspend")
+"""What the spec of a Workflow says of this very run."""
+
+
+def one_off_workflow(plan: Plan, values: Mapping[str, str], name: str = "") -> dict[str, Any]:
+    """A Workflow that runs *plan* with these values of its parameters, under a name of its own, or one made of it."""
+    template, *_ = manifests(plan)
+    spec = {field: value for field, value in template["spec"].items() if field != "arguments"}
+    for raw in _raw_parameters(spec):
+        raw["data"] = _packed(values)
+    now = datetime.now(UTC).isoformat()
+    metadata = {
+        **({"name": name} if name else {"generateName": f"{plan.name}-"}),
+        "labels": {**plan.labels, **plan.run_labels},
+        "annotations": {**plan.annotations, Annotations.TRIGGERED_AT: now},
+    }
+    return {"apiVersion": fixed.API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
+
+
+def own_parameters(workflow: Mapping[str, Any]) -> dict[str, str]:
+    """The values of the parameters of a Workflow that holds its Plan."""
+    raw = next(_raw_parameters(workflow.get("spec") or {}), {})
+    data = raw.get("data", PARAMETERS_AS_BASE64)
+    if data == PARAMETERS_AS_BASE64:
+        return {}
+    return {one["name"]: one["value"] for one in json.loads(base64.b64decode(data))}
+
+
+def plan_of_workflow(workflow: Mapping[str, Any], deployment: str) -> Plan:
+    """The Plan that a Workflow runs, its parameters with the values of this run; `ManifestError` for one not of ours.
+
+    The annotations are those of the Workflow: one of a deployment has few of those that its template has.
+    """
+    metadata, status = workflow["metadata"], workflow.get("status") or {}
+    own = workflow.get("spec") or {}
+    spec = json.loads(json.dumps(status.get("storedWorkflowTemplateSpec") or own))
+    for name in _NOT_OF_PLANS:
+        spec.pop(name, None)
+    if values := own_parameters(workflow):
+        spec["arguments"] = {"parameters": [{"name": name, "value": value} for name, value in values.items()]}
+    elif own.get("arguments"):
+        spec["arguments"] = own["arguments"]
+    for raw in _raw_parameters(spec):
+        raw["data"] = PARAMETERS_AS_BASE64
+    for container in _containers(spec):
+        # Argo has put the name there; its letters are drawn, so nothing else reads like it.
+        container["args"] = [
+            word.replace(metadata["name"], render((WorkflowName(),))) for word in container.get("args") or ()
+        ]
+    kept = {
+        name: text
+        for name, text in (metadata.get("annotations") or {}).items()
+        if name not in _OF_RUNS and not name.startswith(_OF_ARGO)
+    }
+    name = deployment or metadata["name"].rpartition("-")[0]
+    about = {"name": name, "labels": metadata.get("labels") or {}, "annotations": kept}
+    return from_manifests(
+        [{"apiVersion": fixed.API_VERSION, "kind": "WorkflowTemplate", "metadata": about, "spec": spec}]
+    )
+
+
+def _packed(values: Mapping[str, str]) -> str:
+    """As Argo would write them."""
+    listed = [{"name": name, "value": value} for name, value in values.items()]
+    return base64.b64encode(json.dumps(listed).encode()).decode()
+
+
+def _raw_parameters(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for template in spec.get("templates") or ():
+        for artifact in (template.get("inputs") or {}).get("artifacts") or ():
+            if artifact["name"] == fixed.PARAMETERS_ARTIFACT and "raw" in artifact:
+                yield artifact["raw"]
+
+
+def _containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    return (template["container"] for template in spec.get("templates") or () if "container" in template)

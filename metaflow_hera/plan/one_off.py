@@ -1,0 +1,52 @@
+"""A Plan for one run of its own, made of that of a deployment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.naming import Annotations
+from metaflow_hera.plan.options import RUN_OF_WORKFLOW
+from metaflow_hera.plan.records import Container, Plan
+from metaflow_hera.plan.text import parse, render, text
+
+
+def one_off(plan: Plan, **told: str | tuple[str, ...]) -> Plan:
+    """*plan* without what starts it by itself; its tasks are told *told*, which are fields of their `TaskCommand`."""
+    templates = tuple(_told(each, told) if _is_step(each) else each for each in plan.templates)
+    return replace(plan, templates=templates, schedule=None)
+
+
+def command_of(plan: Plan) -> TaskCommand:
+    """What a task of the plan is told: the flow, the store and the code are the same for all of them."""
+    return next(_command(template) for template in plan.templates if _is_step(template))
+
+
+def with_workers(plan: Plan, workers: int) -> Plan:
+    """The same with another limit for each foreach that has one."""
+    templates = tuple(
+        each if isinstance(each, Container) or each.parallelism is None else replace(each, parallelism=workers)
+        for each in plan.templates
+    )
+    return replace(plan, templates=templates)
+
+
+def _is_step(template: object) -> bool:
+    return isinstance(template, Container) and Annotations.STEP in template.annotations
+
+
+def _command(container: Any) -> TaskCommand:
+    return TaskCommand.parse([render(word) for word in container.args])
+
+
+def _told(container: Any, told: dict[str, str | tuple[str, ...]]) -> Container:
+    given = {
+        name: _literal(value) if isinstance(value, str) else tuple(map(_literal, value)) for name, value in told.items()
+    }
+    command = replace(_command(container), **{"run": render(RUN_OF_WORKFLOW), **given})
+    return replace(container, args=tuple(map(parse, command.argv())))
+
+
+def _literal(value: str) -> str:
+    return render(text(value))
