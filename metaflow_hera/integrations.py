@@ -13,9 +13,11 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from metaflow_hera.errors import EventError
+from metaflow_hera.event_queue import EventQueue
 from metaflow_hera.flow.current import current
 from metaflow_hera.naming import workflow_of_run
-from metaflow_hera.settings import Settings, variable
+from metaflow_hera.records.events import stamped
+from metaflow_hera.settings import Settings, event_queue_of_pod, variable
 
 TIMEOUT: Final = 60
 """Seconds that the other side may take to answer."""
@@ -28,7 +30,8 @@ class ArgoEvent:
     """An event of Argo Events, by name and payload.
 
     *name* may be a function that gives it, such as `namespaced_event_name` does. *url* is where the webhook of the
-    event source listens; by default the setting ``events_url``.
+    event source listens; by default the setting ``events_url``. Without any, flows that are deployed to the embedded
+    engine get the event.
     """
 
     def __init__(
@@ -65,37 +68,50 @@ class ArgoEvent:
         if not force and workflow_of_run(current.get("run_id", "")) is None:
             _tell(f"event {self._name!r} is not published: this is no run of a deployment")
             return None
-        event = self._event(payload or {})
         try:
-            self._post(event)
+            told = self._told(payload or {})
+            self._hand_over(told)
         except EventError as error:
             if not ignore_errors:
                 raise
             _tell(str(error))
             return None
-        return str(event["payload"]["id"])
+        return str(told["id"])
 
-    def _event(self, more: Mapping[str, object]) -> dict[str, Any]:
-        now = time.time()
-        facts = {
-            "name": self._name,
-            "id": str(uuid.uuid4()),
-            "timestamp": int(now),
-            "utc_date": time.strftime("%Y%m%d", time.gmtime(now)),
-            "generated-by-metaflow": True,
-        }
-        return {"name": self._name, "payload": {**facts, **self._payload, **more}}
-
-    def _post(self, event: Mapping[str, object]) -> None:
-        where = f"event {self._name!r}"
-        url = self._url or Settings.load().events_url
-        if not url.startswith(("http://", "https://")):
+    def _told(self, more: Mapping[str, object]) -> dict[str, Any]:
+        payload = stamped(self._name, {"id": str(uuid.uuid4()), **self._payload, **more}, time.time())
+        if payload["name"] != self._name:
             raise EventError(
-                f"{where}: {url!r} is no address to publish it at; give url= or set {variable('events_url')}, the "
-                "webhook of the event source"
+                f"event {self._name!r}: its payload cannot have a field 'name' with {payload['name']!r}, for by that "
+                "field it is known"
             )
+        return payload
+
+    def _hand_over(self, payload: Mapping[str, object]) -> None:
+        """To the address that was given or set; without one, and in tasks of the embedded engine, to its queue."""
+        settings = Settings.load()
+        queue = event_queue_of_pod()
+        url = self._url or ("" if queue else settings.events_url)
+        if url:
+            self._post(url, {"name": self._name, "payload": payload})
+        elif queue:
+            EventQueue(queue).put(self._name, payload)
+        elif settings.backend == "embedded":
+            from metaflow_hera.backends.events import put  # upwards: the engine is started if none runs
+
+            put(self._name, payload, settings)
+        else:
+            raise EventError(
+                f"event {self._name!r}: there is no address to publish it at; give url= or set "
+                f"{variable('events_url')}, the webhook of the event source"
+            )
+
+    def _post(self, url: str, event: Mapping[str, object]) -> None:
+        where = f"event {self._name!r}"
+        if not url.startswith(("http://", "https://")):
+            raise EventError(f"{where}: {url!r} is no address to publish it at; it must begin with http:// or https://")
         try:
-            data = json.dumps(event).encode()
+            data = json.dumps(event, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise EventError(f"{where}: its payload cannot be written as JSON: {error}") from error
         headers = {"Content-Type": "application/json"}

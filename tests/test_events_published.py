@@ -95,12 +95,13 @@ def test_a_refused_event_is_told_or_raised(webhook: Webhook, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        (ArgoEvent("x"), "'' is no address to publish it at; give url= or set MFHERA_EVENTS_URL"),
+        (ArgoEvent("x"), "there is no address to publish it at; give url= or set MFHERA_EVENTS_URL"),
         (ArgoEvent("x", url="file:///etc/passwd"), "'file:///etc/passwd' is no address"),
         (ArgoEvent("x", url="http://127.0.0.1:9", payload={"set": {1}}), "cannot be written as JSON"),
     ],
 )
-def test_what_cannot_be_published_is_named(event: ArgoEvent, told: str) -> None:
+def test_what_cannot_be_published_is_named(event: ArgoEvent, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MFHERA_BACKEND", "kubernetes")
     with pytest.raises(EventError, match=told):
         event.publish(ignore_errors=False)
 

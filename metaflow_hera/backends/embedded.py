@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -24,8 +23,10 @@ from metaflow_hera.backends.parameters import completed
 from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
+from metaflow_hera.engine.sensors import Sensors
 from metaflow_hera.engine.state import State
-from metaflow_hera.engine.stored import StoredDeployment, StoredRun
+from metaflow_hera.engine.stored import StoredDeployment, StoredRun, new_workflow_name
+from metaflow_hera.engine.triggering import StoredEvent, TriggeringState
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
 from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
@@ -43,8 +44,6 @@ STARTING: Final = 10.0
 NO_ENGINE: Final = "the engine does not run; start it with `mfhera engine start`"
 TERMINATED: Final = "terminated"
 
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
 
 class EmbeddedBackend:
     """A `backends.Backend` without a cluster; its engine is started when there is something to do."""
@@ -60,9 +59,11 @@ class EmbeddedBackend:
             next_firing(plan.schedule, time.time())  # or it is refused now, not at its first time
         manifest = json.dumps(manifests(plan), sort_keys=True)
         self._home.make()
-        with closing(State.open(self._home.database)) as state:
+        with closing(TriggeringState.open(self._home.database)) as state:
+            self._let_events_come(state)
             state.deploy(plan.name, manifest, time.time())
-        if plan.schedule:
+            self._let_events_come(state)
+        if plan.schedule or self._home.events.waiting():
             launch(self._home)
         else:
             self._home.wake()
@@ -79,7 +80,9 @@ class EmbeddedBackend:
     def delete(self, name: str) -> None:
         with self._state() as state:
             self._stored(state, name)
+            self._let_events_come(state)
             state.delete(name)
+            self._let_events_come(state)
         self._home.wake()
 
     def trigger(self, name: str, parameters: Mapping[str, str]) -> str:
@@ -88,7 +91,7 @@ class EmbeddedBackend:
             plan = read_plan(deployment.manifest)
             values = completed(plan, parameters)
             while True:
-                workflow = f"{name}-{''.join(random.choices(_SUFFIX_LETTERS, k=5))}"  # noqa: S311  (a name, no secret)
+                workflow = new_workflow_name(name)
                 run = StoredRun(
                     workflow=workflow,
                     deployment=name,
@@ -101,6 +104,14 @@ class EmbeddedBackend:
                     break
         launch(self._home)
         return workflow_run_id(workflow)
+
+    def events(self, limit: int) -> list[StoredEvent]:
+        """What was published to this machine's queue, the newest first; what waits there is handled before."""
+        with self._state() as state:
+            if self._home.events.waiting():
+                self._let_events_come(state)
+                launch(self._home)
+            return state.published(limit)
 
     def run(self, run: str) -> RunStatus:
         with self._state() as state:
@@ -136,6 +147,10 @@ class EmbeddedBackend:
             ended = EndRecord(status=Phase.FAILED, finished=time.time(), message=TERMINATED)
             runs.end(open_store(uri, self._settings), stored.flow, run, ended)
 
+    def _let_events_come(self, state: TriggeringState) -> None:
+        """Handle what was published before a deployment changes: it is for what was deployed then."""
+        Sensors(state, self._home.events, read_plan).fire(time.time())
+
     def _stored(self, state: State, name: str) -> StoredDeployment:
         if (deployment := state.deployment(name)) is not None:
             return deployment
@@ -158,10 +173,10 @@ class EmbeddedBackend:
             return ""
         return NO_ENGINE
 
-    def _state(self) -> closing[State]:
+    def _state(self) -> closing[TriggeringState]:
         """The database; an empty one in memory where none was written, so that looking writes nothing."""
         file = self._home.database
-        return closing(State.open(file if file.exists() else Path(":memory:")))
+        return closing(TriggeringState.open(file if file.exists() else Path(":memory:")))
 
 
 def _deployment(stored: StoredDeployment) -> Deployment:

@@ -7,17 +7,19 @@ another one takes up where it was.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from metaflow_hera.engine import pods
+from metaflow_hera.engine.emitted import events_of
 from metaflow_hera.engine.journal import replay
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
-from metaflow_hera.engine.state import State
+from metaflow_hera.engine.state import NOTHING, State
 from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.waiting import Waiting
 from metaflow_hera.plan.records import Plan
@@ -43,6 +45,7 @@ class LiveRun:
         self.stored = stored
         self._place = place
         self._scheduler = Scheduler(plan, stored.workflow, started=started)
+        self._annotations = plan.annotations
         self._parameters = pods.parameters_file(stored.parameters)
         self._waiting = Waiting()
         self._numbers: dict[str, int] = {}
@@ -123,8 +126,9 @@ class LiveRun:
     def _collect_ended(self, pod: Pod, folder: Path, now: float) -> None:
         del self.running[pod.name]
         outcome = pods.outcome(folder, pod.template)
-        self._ended(pod.name, outcome, now)
-        if outcome.phase is Phase.SUCCEEDED:
+        is_success = outcome.phase is Phase.SUCCEEDED
+        self._ended(pod.name, outcome, now, events_of(pod, self._annotations, now) if is_success else NOTHING)
+        if is_success:
             pods.clear(folder)
         else:
             pods.clear_work(folder)
@@ -139,8 +143,8 @@ class LiveRun:
         else:
             self._waiting.put_first(pod)
 
-    def _ended(self, name: str, outcome: PodOutcome, now: float) -> None:
-        self._place.state.end_pod(self.stored.number, name, outcome, now)
+    def _ended(self, name: str, outcome: PodOutcome, now: float, published: Mapping[str, str] = NOTHING) -> None:
+        self._place.state.end_pod(self.stored.number, name, outcome, now, published)
         self._waiting.extend(self._scheduler.ended(name, outcome, now))
 
     def _follow_up(self, now: float) -> None:

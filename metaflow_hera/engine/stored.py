@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from metaflow_hera.engine.journal import Ended, Event, Terminated
 from metaflow_hera.engine.phases import Phase
@@ -47,6 +48,14 @@ class StoredRun:
         values["phase"] = Phase(values["phase"])
         values["is_terminated"] = bool(values["is_terminated"])
         return cls(**values)
+
+
+_SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def new_workflow_name(deployment: str) -> str:
+    """A name as Kubernetes makes them, which may be taken."""
+    return f"{deployment}-{''.join(random.choices(_SUFFIX_LETTERS, k=5))}"  # noqa: S311  (a name, no secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,11 +53,17 @@ def is_automatic(payload: Payload) -> bool:
     return str(payload.get(AUTOMATIC)).lower() == "true"
 
 
-def automatic_payload(names: tuple[str, str, str, str], project: Mapping[str, str]) -> dict[str, str]:
+def automatic_payload(names: tuple[str, str, str, str], project: str = "", branch: str = "") -> dict[str, str]:
     """What the event of a task says of it: *names* are those of flow, run, step and task. Its id is always the same."""
     path = pathspec(*names)
     known = dict(zip(("flow_name", "run_id", "step_name", "task_id"), names, strict=True))
-    return {"id": path, "pathspec": path, **known, **project, AUTOMATIC: "True"}
+    if project and branch:
+        known |= {
+            "project_name": project,
+            "branch_name": branch,
+            "project_flow_name": f"{project}.{branch}.{names[0]}",
+        }
+    return {"id": path, "pathspec": path, **known, AUTOMATIC: "True"}
 
 
 def stamped(name: str, payload: Payload, now: float) -> dict[str, Any]:
