@@ -93,7 +93,7 @@ class ArgoEvent:
         queue = event_queue_of_pod()
         url = self._url or ("" if queue else settings.events_url)
         if url:
-            self._post(url, {"name": self._name, "payload": payload})
+            post(url, {"name": self._name, "payload": payload}, self._token)
         elif queue:
             EventQueue(queue).put(self._name, payload)
         elif settings.backend == "embedded":
@@ -106,30 +106,34 @@ class ArgoEvent:
                 f"{variable('events_url')}, the webhook of the event source"
             )
 
-    def _post(self, url: str, event: Mapping[str, object]) -> None:
-        where = f"event {self._name!r}"
-        if not url.startswith(("http://", "https://")):
-            raise EventError(f"{where}: {url!r} is no address to publish it at; it must begin with http:// or https://")
-        try:
-            data = json.dumps(event, allow_nan=False).encode()
-        except (TypeError, ValueError) as error:
-            raise EventError(f"{where}: its payload cannot be written as JSON: {error}") from error
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        _send(Request(url, data, headers), where)  # noqa: S310  (the scheme is known)
+
+def post(
+    url: str, event: Mapping[str, Any], token: str | None = None, *, retries: int = RETRIES, timeout: float = TIMEOUT
+) -> None:
+    """Hand an event, its name and payload, to a webhook; `EventError` says why it cannot be."""
+    where = f"event {event['name']!r}"
+    if not url.startswith(("http://", "https://")):
+        raise EventError(f"{where}: {url!r} is no address to publish it at; it must begin with http:// or https://")
+    try:
+        data = json.dumps(event, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise EventError(f"{where}: its payload cannot be written as JSON: {error}") from error
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    _send(Request(url, data, headers), where, retries, timeout)  # noqa: S310  (the scheme is known)
 
 
-def _send(request: Request, where: str) -> None:
-    for count in range(RETRIES + 1):
+def _send(request: Request, where: str, retries: int, timeout: float) -> None:
+    for count in range(retries + 1):
         try:
-            with urlopen(request, timeout=TIMEOUT):  # noqa: S310  (the scheme is known)
+            with urlopen(request, timeout=timeout):  # noqa: S310  (the scheme is known)
                 return
         except HTTPError as error:
             error.close()
             raise EventError(f"{where}: {request.full_url} refuses it: {error.code} {error.reason}") from error
-        except (OSError, HTTPException) as error:
-            if count == RETRIES:
+        except (OSError, ValueError, HTTPException) as error:
+            if count == retries:
                 raise EventError(f"{where}: {request.full_url} cannot be reached: {error}") from error
             time.sleep(2**count)
 

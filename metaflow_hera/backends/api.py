@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from metaflow_hera.errors import BackendError
 
 Document = dict[str, Any]
-"""A Kubernetes object as JSON has it; its kind is WorkflowTemplate, CronWorkflow or Workflow."""
+"""A Kubernetes object as JSON has it; its kind is WorkflowTemplate, CronWorkflow, Sensor or Workflow."""
 
 
 class ConflictingWriteError(BackendError):

@@ -30,7 +30,12 @@ WATCH_SECONDS: Final = 240
 WATCH_TRIES: Final = 8
 """How often a watch that breaks is begun anew before it is an error; half a minute in all."""
 
-_PLURALS: Final = {"WorkflowTemplate": "workflowtemplates", "CronWorkflow": "cronworkflows", "Workflow": "workflows"}
+_PLURALS: Final = {
+    "WorkflowTemplate": "workflowtemplates",
+    "CronWorkflow": "cronworkflows",
+    "Sensor": "sensors",
+    "Workflow": "workflows",
+}
 
 
 class KubernetesApi:

@@ -6,6 +6,7 @@ another one takes up where it was.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from metaflow_hera.engine import pods
-from metaflow_hera.engine.emitted import events_of
 from metaflow_hera.engine.journal import replay
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
@@ -23,6 +23,7 @@ from metaflow_hera.engine.state import NOTHING, State
 from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.waiting import Waiting
 from metaflow_hera.plan.records import Plan
+from metaflow_hera.records.events import success_events
 
 VANISHED_LIMIT: Final = 3
 """How often a pod that ended without an outcome is started again by one engine."""
@@ -45,7 +46,6 @@ class LiveRun:
         self.stored = stored
         self._place = place
         self._scheduler = Scheduler(plan, stored.workflow, started=started)
-        self._annotations = plan.annotations
         self._parameters = pods.parameters_file(stored.parameters)
         self._waiting = Waiting()
         self._numbers: dict[str, int] = {}
@@ -127,7 +127,7 @@ class LiveRun:
         del self.running[pod.name]
         outcome = pods.outcome(folder, pod.template)
         is_success = outcome.phase is Phase.SUCCEEDED
-        self._ended(pod.name, outcome, now, events_of(pod, self._annotations, now) if is_success else NOTHING)
+        self._ended(pod.name, outcome, now, _events_of(pod, now) if is_success else NOTHING)
         if is_success:
             pods.clear(folder)
         else:
@@ -161,3 +161,9 @@ class LiveRun:
 
     def _folder(self, pod: str) -> Path:
         return self._place.folder / str(self._numbers[pod])
+
+
+def _events_of(pod: Pod, now: float) -> dict[str, str]:
+    """The events that tell of the success of a pod's task, payloads by name: here the engine publishes them."""
+    events = success_events(pod.command, now) if pod.command else {}
+    return {name: json.dumps(payload, ensure_ascii=False) for name, payload in events.items()}
