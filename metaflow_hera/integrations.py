@@ -69,42 +69,43 @@ class ArgoEvent:
             _tell(f"event {self._name!r} is not published: this is no run of a deployment")
             return None
         try:
-            told = self._told(payload or {})
-            self._hand_over(told)
+            content = {**self._payload, **(payload or {})}
+            return publish(self._name, content, Settings.load(), url=self._url, token=self._token)
         except EventError as error:
             if not ignore_errors:
                 raise
             _tell(str(error))
             return None
-        return str(told["id"])
 
-    def _told(self, more: Mapping[str, object]) -> dict[str, Any]:
-        payload = stamped(self._name, {"id": str(uuid.uuid4()), **self._payload, **more}, time.time())
-        if payload["name"] != self._name:
-            raise EventError(
-                f"event {self._name!r}: its payload cannot have a field 'name' with {payload['name']!r}, for by that "
-                "field it is known"
-            )
-        return payload
 
-    def _hand_over(self, payload: Mapping[str, object]) -> None:
-        """To the address that was given or set; without one, and in tasks of the embedded engine, to its queue."""
-        settings = Settings.load()
-        queue = event_queue_of_pod()
-        url = self._url or ("" if queue else settings.events_url)
-        if url:
-            post(url, {"name": self._name, "payload": payload}, self._token)
-        elif queue:
-            EventQueue(queue).put(self._name, payload)
-        elif settings.backend == "embedded":
-            from metaflow_hera.backends.events import put  # upwards: the engine is started if none runs
+def publish(
+    name: str, payload: Mapping[str, object], settings: Settings, *, url: str | None = None, token: str | None = None
+) -> str:
+    """Publish an event and return its id; `EventError` if that cannot be.
 
-            put(self._name, payload, settings)
-        else:
-            raise EventError(
-                f"event {self._name!r}: there is no address to publish it at; give url= or set "
-                f"{variable('events_url')}, the webhook of the event source"
-            )
+    It goes to the address that is given or set. Without one, and from tasks of the embedded engine, it goes to that.
+    """
+    told = stamped(name, {"id": str(uuid.uuid4()), **payload}, time.time())
+    if told["name"] != name:
+        raise EventError(
+            f"event {name!r}: its payload cannot have a field 'name' with {told['name']!r}, for that is the event's own"
+        )
+    queue = event_queue_of_pod()
+    url = url or ("" if queue else settings.events_url)
+    if url:
+        post(url, {"name": name, "payload": told}, token)
+    elif queue:
+        EventQueue(queue).put(name, told)
+    elif settings.backend == "embedded":
+        from metaflow_hera.backends.events import put  # upwards: the engine is started if none runs
+
+        put(name, told, settings)
+    else:
+        raise EventError(
+            f"event {name!r}: there is no address to publish it at; give url= or set {variable('events_url')}, the "
+            "webhook of the event source"
+        )
+    return str(told["id"])
 
 
 def post(

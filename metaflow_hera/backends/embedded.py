@@ -26,7 +26,8 @@ from metaflow_hera.engine.schedules import next_firing
 from metaflow_hera.engine.sensors import Sensors
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun, new_workflow_name
-from metaflow_hera.engine.triggering import StoredEvent, TriggeringState
+from metaflow_hera.engine.triggering import StoredEvent as StoredEvent
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
 from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan

@@ -33,6 +33,7 @@ COMMANDS = {
     "package": "metaflow_hera.cli.package:package",
     "card": "metaflow_hera.cli.card:card",
     "terminate": "metaflow_hera.cli.runs:terminate",
+    "event": "metaflow_hera.cli.event:event",
     "engine": "metaflow_hera.cli.engine:engine",
     "config": "metaflow_hera.cli.config:config",
 }

@@ -9,7 +9,14 @@ import click
 
 from metaflow_hera.cli.deploy import print_deployed
 from metaflow_hera.cli.group import CommandGroup
-from metaflow_hera.cli.options import json_option, max_workers_option, options, run_id_file_option, tag_option
+from metaflow_hera.cli.options import (
+    events_option,
+    json_option,
+    max_workers_option,
+    options,
+    run_id_file_option,
+    tag_option,
+)
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.peer import Program, program_of
 from metaflow_hera.cli.runs import print_runs, print_terminated
@@ -47,19 +54,30 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 
 
 @click.command()
-@options(max_workers_option, tag_option)
+@options(max_workers_option, tag_option, events_option)
 @click.option(
     "--workflow-timeout", type=click.IntRange(min=1), metavar="SECONDS", help="How long a whole run may take."
 )
 @click.option("--only-json", is_flag=True, help="Print the manifests as JSON and deploy nothing.")
 @click.pass_context
 def create(
-    ctx: click.Context, max_workers: int, tags: tuple[str, ...], workflow_timeout: int | None, only_json: bool
+    ctx: click.Context,
+    max_workers: int,
+    tags: tuple[str, ...],
+    workflow_timeout: int | None,
+    auto_emit_argo_events: bool,
+    only_json: bool,
 ) -> DeployedFlow | list[dict[str, Any]]:
     """Deploy the flow: make it the newest version of its deployment."""
     program = program_of(ctx)
     name = ctx.find_root().meta.get("name")
-    choices = Choices(max_workers=max_workers, name=name, tags=tags, deadline=workflow_timeout)
+    choices = Choices(
+        max_workers=max_workers,
+        name=name,
+        tags=tags,
+        deadline=workflow_timeout,
+        publishes=auto_emit_argo_events,
+    )
     if only_json:
         return _print_manifests(program, choices)
     made = deploy_checked(program.check(), choices, program.load(), program.tell)
