@@ -13,9 +13,11 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from metaflow_hera.errors import EventError
+from metaflow_hera.event_queue import EventQueue
 from metaflow_hera.flow.current import current
 from metaflow_hera.naming import workflow_of_run
-from metaflow_hera.settings import Settings, variable
+from metaflow_hera.records.events import stamped
+from metaflow_hera.settings import Settings, event_queue_of_pod, variable
 
 TIMEOUT: Final = 60
 """Seconds that the other side may take to answer."""
@@ -28,7 +30,8 @@ class ArgoEvent:
     """An event of Argo Events, by name and payload.
 
     *name* may be a function that gives it, such as `namespaced_event_name` does. *url* is where the webhook of the
-    event source listens; by default the setting ``events_url``.
+    event source listens; by default the setting ``events_url``. Without any, flows that are deployed to the embedded
+    engine get the event.
     """
 
     def __init__(
@@ -65,55 +68,73 @@ class ArgoEvent:
         if not force and workflow_of_run(current.get("run_id", "")) is None:
             _tell(f"event {self._name!r} is not published: this is no run of a deployment")
             return None
-        event = self._event(payload or {})
         try:
-            self._post(event)
+            content = {**self._payload, **(payload or {})}
+            return publish(self._name, content, Settings.load(), url=self._url, token=self._token)
         except EventError as error:
             if not ignore_errors:
                 raise
             _tell(str(error))
             return None
-        return str(event["payload"]["id"])
 
-    def _event(self, more: Mapping[str, object]) -> dict[str, Any]:
-        now = time.time()
-        facts = {
-            "name": self._name,
-            "id": str(uuid.uuid4()),
-            "timestamp": int(now),
-            "utc_date": time.strftime("%Y%m%d", time.gmtime(now)),
-            "generated-by-metaflow": True,
-        }
-        return {"name": self._name, "payload": {**facts, **self._payload, **more}}
 
-    def _post(self, event: Mapping[str, object]) -> None:
-        where = f"event {self._name!r}"
-        url = self._url or Settings.load().events_url
-        if not url.startswith(("http://", "https://")):
-            raise EventError(
-                f"{where}: {url!r} is no address to publish it at; give url= or set {variable('events_url')}, the "
-                "webhook of the event source"
-            )
+def publish(
+    name: str, payload: Mapping[str, object], settings: Settings, *, url: str | None = None, token: str | None = None
+) -> str:
+    """Publish an event and return its id; `EventError` if that cannot be.
+
+    It goes to the address that is given or set. Without one, and from tasks of the embedded engine, it goes to that.
+    """
+    told = stamped(name, {"id": str(uuid.uuid4()), **payload}, time.time())
+    if told["name"] != name:
+        raise EventError(
+            f"event {name!r}: its payload cannot have a field 'name' with {told['name']!r}, for that is the event's own"
+        )
+    queue = event_queue_of_pod()
+    url = url or ("" if queue else settings.events_url)
+    if url:
+        post(url, {"name": name, "payload": told}, token)
+    elif queue:
+        EventQueue(queue).put(name, told)
+    elif settings.backend == "embedded":
+        from metaflow_hera.backends.events import put  # upwards: the engine is started if none runs
+
+        put(name, told, settings)
+    else:
+        raise EventError(
+            f"event {name!r}: there is no address to publish it at; give url= or set {variable('events_url')}, the "
+            "webhook of the event source"
+        )
+    return str(told["id"])
+
+
+def post(
+    url: str, event: Mapping[str, Any], token: str | None = None, *, retries: int = RETRIES, timeout: float = TIMEOUT
+) -> None:
+    """Hand an event, its name and payload, to a webhook; `EventError` says why it cannot be."""
+    where = f"event {event['name']!r}"
+    if not url.startswith(("http://", "https://")):
+        raise EventError(f"{where}: {url!r} is no address to publish it at; it must begin with http:// or https://")
+    try:
+        data = json.dumps(event, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise EventError(f"{where}: its payload cannot be written as JSON: {error}") from error
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    _send(Request(url, data, headers), where, retries, timeout)  # noqa: S310  (the scheme is known)
+
+
+def _send(request: Request, where: str, retries: int, timeout: float) -> None:
+    for count in range(retries + 1):
         try:
-            data = json.dumps(event).encode()
-        except (TypeError, ValueError) as error:
-            raise EventError(f"{where}: its payload cannot be written as JSON: {error}") from error
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        _send(Request(url, data, headers), where)  # noqa: S310  (the scheme is known)
-
-
-def _send(request: Request, where: str) -> None:
-    for count in range(RETRIES + 1):
-        try:
-            with urlopen(request, timeout=TIMEOUT):  # noqa: S310  (the scheme is known)
+            with urlopen(request, timeout=timeout):  # noqa: S310  (the scheme is known)
                 return
         except HTTPError as error:
             error.close()
             raise EventError(f"{where}: {request.full_url} refuses it: {error.code} {error.reason}") from error
-        except (OSError, HTTPException) as error:
-            if count == RETRIES:
+        except (OSError, ValueError, HTTPException) as error:
+            if count == retries:
                 raise EventError(f"{where}: {request.full_url} cannot be reached: {error}") from error
             time.sleep(2**count)
 

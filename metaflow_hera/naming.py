@@ -341,6 +341,16 @@ def flow_event(flow: str, step: str, project: str | None = None, branch: str | N
     return ".".join(("metaflow", *((project, branch) if project and branch else ()), flow, step))
 
 
+def project_of_event(event: str, flow: str) -> tuple[str, str] | None:
+    """The project and branch in a `flow_event`; None if it has none.
+
+    >>> project_of_event("metaflow.fraud.test.x.Train.end", "Train")
+    ('fraud', 'test.x')
+    """
+    project, _, branch = event.rpartition(f".{flow}.")[0].removeprefix("metaflow").lstrip(".").partition(".")
+    return (project, branch) if branch else None
+
+
 def sensor_name(deployment: str) -> str:
     """Of the Sensor that starts runs of a deployment: Argo Events takes no dots there.
 

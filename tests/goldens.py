@@ -41,13 +41,16 @@ ALL = (
     Example("seed/hourly_flow.py"),
     Example("training/training_flow.py"),
     Example("reliability/reliability_flow.py"),
+    Example("events/orders_flow.py"),
+    Example("events/report_flow.py"),
 )
 
 
 def manifest_of(example: Example, folder: Path) -> str:
     """The manifests as YAML, with a word for each thing that differs between machines, days and versions of code."""
     values = {"data_dir": str(folder), "backend": "embedded", "image": "python:3.13", "user": "somebody"}
-    settings = Settings.resolve([Source("golden", values)])
+    events = {"event_source": "webhook", "event_name": "metaflow", "sensor_service_account": "sensor"}
+    settings = Settings.resolve([Source("golden", values | events)])
     flow = check_flow(example.flow, with_=example.with_)
     compiled = compile_flow(flow, in_first_namespace(flow, Choices(), settings), settings)
     text = json.dumps(manifests(compiled.plan))

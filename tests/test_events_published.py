@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import uuid
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
+from webhook import Webhook, opened_webhook
 
 from metaflow_hera import FlowSpec, namespaced_event_name, run, step
 from metaflow_hera.errors import EventError
 from metaflow_hera.integrations import ArgoEvent
 
 
-class Webhook(HTTPServer):
-    """An event source: it keeps what it is sent, after hanging up a few times, or refuses it."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.tokens: list[str | None] = []
-        self.hangs_up = 0
-        self.answer = 200
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/metaflow-event"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Webhook
-
-    def do_POST(self) -> None:
-        if self.server.hangs_up:
-            self.server.hangs_up -= 1
-            self.connection.close()
-            return
-        self.server.events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.tokens.append(self.headers["Authorization"])
-        self.send_response(self.server.answer)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    with Webhook() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+    with opened_webhook() as opened:
+        yield opened
 
 
 def test_an_event_is_sent_with_its_payload(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +56,13 @@ def test_a_refused_event_is_told_or_raised(webhook: Webhook, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        (ArgoEvent("x"), "'' is no address to publish it at; give url= or set MFHERA_EVENTS_URL"),
+        (ArgoEvent("x"), "there is no address to publish it at; give url= or set MFHERA_EVENTS_URL"),
         (ArgoEvent("x", url="file:///etc/passwd"), "'file:///etc/passwd' is no address"),
         (ArgoEvent("x", url="http://127.0.0.1:9", payload={"set": {1}}), "cannot be written as JSON"),
     ],
 )
-def test_what_cannot_be_published_is_named(event: ArgoEvent, told: str) -> None:
+def test_what_cannot_be_published_is_named(event: ArgoEvent, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MFHERA_BACKEND", "kubernetes")
     with pytest.raises(EventError, match=told):
         event.publish(ignore_errors=False)
 

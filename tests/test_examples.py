@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 from goldens import ALL, EXAMPLES, Example, manifest_of
 
-from metaflow_hera import Run, compat, deploy, run
+from metaflow_hera import Flow, Run, compat, deploy, run
 from metaflow_hera.argo.yaml_text import load
 from metaflow_hera.backends.embedded import stop_engine
+from metaflow_hera.errors import NotFoundError
 from metaflow_hera.flow.load import load_flow
+from metaflow_hera.integrations import ArgoEvent
 from metaflow_hera.settings import Settings
 
 
@@ -94,6 +97,36 @@ def test_reliability_goes_on_after_every_kind_of_failure(run_flow: Any) -> None:
     assert finished.data.answers == {"flaky": "answered at attempt 1", "hanging": "incomplete"}
     assert finished.data.failures["hanging"].endswith("TimeoutException")
     assert "no number" in finished.data.failures["broken"]
+
+
+def test_the_event_driven_pair_runs_one_after_the_other_when_the_event_comes() -> None:
+    for name in ("orders", "report"):
+        deploy(EXAMPLES / f"events/{name}_flow.py")
+    ArgoEvent("orders_arrived", payload={"day": "2030-02-03", "orders": {"cy": 30, "dan": 12}}).publish()
+    report = the_run_of("ReportFlow")
+    orders = report.trigger.run
+    assert orders.trigger.event.name == "orders_arrived"
+    assert (report.data.of, report.data.day, report.data.total) == (orders.pathspec, "2030-02-03", 42)
+
+
+def test_the_event_driven_flows_run_when_they_are_asked_to_as_well() -> None:
+    run_locally(EXAMPLES / "events/orders_flow.py")
+    report = run_locally(EXAMPLES / "events/report_flow.py")
+    assert (report.trigger, report.data.day, report.data.total) == (None, "2030-01-01", 12)
+
+
+def the_run_of(flow: str) -> Any:
+    """The first run of a flow, when it has ended."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            found = Flow(flow).latest_run
+        except NotFoundError:
+            found = None
+        if found is not None and found.finished_at is not None:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no run of {flow} has ended")
 
 
 def test_every_flow_of_the_examples_has_a_manifest_and_a_readme() -> None:

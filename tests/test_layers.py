@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 # A room may import rooms of earlier lines only, and its own modules.
 LAYERS = [
     {"errors"},
-    {"naming", "command", "config_files", "setting_fields"},
+    {"naming", "command", "config_files", "event_queue", "setting_fields"},
     {"settings", "deployment_names", "config_parsers"},
     {"store", "vaults", "graph.model", "production_names"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
@@ -31,8 +31,8 @@ LAYERS = [
 ]
 RANKS = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 # Steps upwards, each in one function: calling a flow class in its own file is its command line; and a flow that looks
-# at its own graph has its source read.
-UPWARDS = {("flow/spec.py", "cli"), ("flow/spec.py", "graph.view")}
+# at its own graph has its source read; and an event for the embedded engine starts that if it does not run.
+UPWARDS = {("flow/spec.py", "cli"), ("flow/spec.py", "graph.view"), ("integrations.py", "backends")}
 # The package's own name space and the alias `metaflow` hand out names of every room, each on first use.
 FACADES = {"__init__.py", "compat.py", "__main__.py"}
 

@@ -104,13 +104,13 @@ def _filter(field: str, pattern: str) -> dict[str, Any]:
 
 
 def _workflow(plan: Plan, triggers: Triggers) -> dict[str, Any]:
+    """What is created, in the namespace of the Sensor."""
     required = [parameter.name for parameter in plan.parameters if parameter.value is None]
     return {
         "apiVersion": fixed.API_VERSION,
         "kind": "Workflow",
         "metadata": {
             "generateName": f"{plan.name}-",
-            **({"namespace": plan.namespace} if plan.namespace else {}),
             "labels": dict(sorted({**plan.run_labels, fixed.TEMPLATE_LABEL: plan.name}.items())),
             "annotations": {Annotations.FLOW: plan.annotations.get(Annotations.FLOW, "")},
         },

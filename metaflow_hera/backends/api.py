@@ -9,7 +9,7 @@ from metaflow_hera.backends import Action
 from metaflow_hera.errors import BackendError
 
 Document = dict[str, Any]
-"""A Kubernetes object as JSON has it; its kind is WorkflowTemplate, CronWorkflow or Workflow."""
+"""A Kubernetes object as JSON has it; its kind is WorkflowTemplate, CronWorkflow, Sensor or Workflow."""
 
 
 class ConflictingWriteError(BackendError):

@@ -20,6 +20,7 @@ from urllib3.util import Retry
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import Document
 from metaflow_hera.backends.api_errors import refused, unreachable
+from metaflow_hera.backends.argo_server_sensors import Sensors
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
@@ -137,7 +138,13 @@ class ArgoServerApi:
         """For messages: where objects are looked for."""
         return f"namespace {self.namespace!r} of the Argo Server {self._settings.argo_server}"
 
+    @property
+    def _sensors(self) -> Sensors:
+        return Sensors(self._service, self.namespace, self.place)
+
     def get(self, kind: str, name: str) -> Document | None:
+        if kind == "Sensor":
+            return self._sensors.get(name)
         call = getattr(self._service, f"get_{_KINDS[kind].singular}")
         return self._unless_missing(f"get {kind} {name!r}", lambda: _plain(call(name), kind))
 
@@ -149,22 +156,30 @@ class ArgoServerApi:
         return (_plain(each, kind) for each in found.items or ())
 
     def check(self, document: Mapping[str, Any]) -> None:
-        """Let the server lint it; a CronWorkflow without its template cannot be, and is refused when it is written."""
+        """Let the server lint it; what it cannot, a Sensor or a CronWorkflow alone, is refused when it is written."""
+        if document["kind"] == "Sensor":
+            return
         if document["kind"] != "CronWorkflow" or self.get("WorkflowTemplate", document["metadata"]["name"]):
             self._write("lint", "check", document, _KINDS[document["kind"]].lint)
 
     def create(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if there is one of its name."""
+        if document["kind"] == "Sensor":
+            return self._sensors.create(document)
         return self._write("create", "create", document, _KINDS[document["kind"]].create)
 
     def replace(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
+        if document["kind"] == "Sensor":
+            return self._sensors.replace(document)
         request = _KINDS[document["kind"]].update
         assert request is not None, "nothing replaces a Workflow"
         return self._write("update", "update", document, request, document["metadata"]["name"])
 
     def delete(self, kind: str, name: str) -> bool:
         """Whether there was such an object."""
+        if kind == "Sensor":
+            return self._sensors.delete(name)
         call = getattr(self._service, f"delete_{_KINDS[kind].singular}")
         return self._unless_missing(f"delete {kind} {name!r}", lambda: call(name)) is not None
 

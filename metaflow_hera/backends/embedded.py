@@ -26,8 +26,11 @@ from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
+from metaflow_hera.engine.sensors import Sensors
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
+from metaflow_hera.engine.triggering import StoredEvent as StoredEvent
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import BackendError, NotDeployedError, UnknownRunError
 from metaflow_hera.naming import Annotations, fresh_workflow_name, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
@@ -65,9 +68,11 @@ class EmbeddedBackend:
             next_firing(plan.schedule, time.time())  # or it is refused now, not at its first time
         manifest = json.dumps(manifests(plan), sort_keys=True)
         self._home.make()
-        with closing(State.open(self._home.database)) as state:
+        with closing(TriggeringState.open(self._home.database)) as state:
+            self._let_events_come(state)
             state.deploy(plan.name, manifest, time.time())
-        if plan.schedule:
+            self._let_events_come(state)
+        if plan.schedule or self._home.events.waiting():
             launch(self._home)
         else:
             self._home.wake()
@@ -84,7 +89,9 @@ class EmbeddedBackend:
     def delete(self, name: str) -> None:
         with self._state() as state:
             self._stored(state, name)
+            self._let_events_come(state)
             state.delete(name)
+            self._let_events_come(state)
         self._home.wake()
 
     def trigger(self, name: str, parameters: Mapping[str, str]) -> str:
@@ -116,6 +123,14 @@ class EmbeddedBackend:
         plan = read_plan(stored.manifest)
         parameters = (replace(each, value=stored.parameters.get(each.name, each.value)) for each in plan.parameters)
         return replace(plan, parameters=tuple(parameters))
+
+    def events(self, limit: int) -> list[StoredEvent]:
+        """What was published to this machine's queue, the newest first; what waits there is handled before."""
+        with self._state() as state:
+            if self._home.events.waiting():
+                self._let_events_come(state)
+                launch(self._home)
+            return state.published(limit)
 
     def run(self, run: str) -> RunStatus:
         with self._state() as state:
@@ -183,6 +198,10 @@ class EmbeddedBackend:
         uri = read_plan(run.manifest).annotations.get(Annotations.DATASTORE)
         return open_store(uri, self._settings) if uri else None
 
+    def _let_events_come(self, state: TriggeringState) -> None:
+        """Handle what was published before a deployment changes: it is for what was deployed then."""
+        Sensors(state, self._home.events, read_plan).fire(time.time())
+
     def _stored(self, state: State, name: str) -> StoredDeployment:
         if (deployment := state.deployment(name)) is not None:
             return deployment
@@ -205,10 +224,10 @@ class EmbeddedBackend:
             return ""
         return NO_ENGINE
 
-    def _state(self) -> closing[State]:
+    def _state(self) -> closing[TriggeringState]:
         """The database; an empty one in memory where none was written, so that looking writes nothing."""
         file = self._home.database
-        return closing(State.open(file if file.exists() else Path(":memory:")))
+        return closing(TriggeringState.open(file if file.exists() else Path(":memory:")))
 
 
 def _new_run(plan: Plan, manifest: str, values: Mapping[str, str], workflow: str = "") -> StoredRun:

@@ -54,7 +54,12 @@ _CHANGES: Final[Mapping[Action, Mapping[str, Any]]] = {
     Action.UNSUSPEND: {"suspend": None},
 }
 
-_PLURALS: Final = {"WorkflowTemplate": "workflowtemplates", "CronWorkflow": "cronworkflows", "Workflow": "workflows"}
+_PLURALS: Final = {
+    "WorkflowTemplate": "workflowtemplates",
+    "CronWorkflow": "cronworkflows",
+    "Sensor": "sensors",
+    "Workflow": "workflows",
+}
 
 
 class KubernetesApi:

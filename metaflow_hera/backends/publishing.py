@@ -1,8 +1,8 @@
 """A deployment's objects in a cluster, changed as one: never a template of one version with the schedule of another.
 
-The WorkflowTemplate decides: it holds its schedule as well, so whoever finds it can make the CronWorkflow that belongs
-to it. Each writer does so until the template did not change meanwhile, so the last one leaves what belongs together,
-whoever it was and whatever died before.
+The WorkflowTemplate decides: it holds its schedule and its triggers as well, so whoever finds it can make the
+CronWorkflow and the Sensor that belong to it. Each writer does so until the template did not change meanwhile, so the
+last one leaves what belongs together, whoever it was and whatever died before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.errors import BackendError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.naming import Annotations, sensor_name
 from metaflow_hera.plan.records import Plan
 
 TRIES: Final = 20
@@ -29,44 +29,57 @@ class Publisher:
 
     def publish(self, plan: Plan) -> None:
         """Create or replace, whole or not at all: if an object is refused, the version before is put back."""
-        template, *crons = manifests(plan)
-        for document in (template, *crons):
-            self._refuse_foreign(document["kind"], plan.name)
+        template, *others = manifests(plan)
+        for document in (template, *others):
+            self._refuse_foreign(document["kind"], document["metadata"]["name"], plan.name)
             self.api.check(self._placed(document))
         before = self.api.get("WorkflowTemplate", plan.name)
-        written = self._put(template)
+        written = self._put(template, plan.name)
         try:
-            self._settle(plan.name)
+            self._settle(plan.name, before)
         except BackendError as error:
             self._put_back(written, before, error)
 
     def withdraw(self, name: str) -> None:
-        """Remove the template, and what belongs to it before: a schedule of nothing would fail again and again."""
-        self._put_cron(name, None)
+        """Remove the template, and what belongs to it before: what starts nothing would fail again and again."""
+        before = self.api.get("WorkflowTemplate", name)
+        self._put_others(name, None, before)
         self.api.delete("WorkflowTemplate", name)
-        self._settle(name)
+        self._settle(name, before)
 
-    def _settle(self, name: str) -> None:
-        """Make the CronWorkflow be the one of the template, as often as the template changes meanwhile."""
+    def _settle(self, name: str, before: Document | None) -> None:
+        """Make what belongs to the template be of it, as often as the template changes meanwhile."""
         for _ in range(TRIES):
             template = self.api.get("WorkflowTemplate", name)
-            self._put_cron(name, template)
+            self._put_others(name, template, before)
             if _version(self.api.get("WorkflowTemplate", name)) == _version(template):
                 return
         raise BackendError(f"the deployment {name!r} was changed by others {TRIES} times in a row; deploy it again")
 
-    def _put_cron(self, name: str, template: Document | None) -> None:
-        _, *crons = manifests(from_manifests([template])) if template and _is_ours(template) else (None,)
-        if crons:
-            self._put(crons[0])
-        elif (found := self.api.get("CronWorkflow", name)) is not None and _is_ours(found):
-            self.api.delete("CronWorkflow", name)
+    def _put_others(self, name: str, template: Document | None, before: Document | None) -> None:
+        """The CronWorkflow and the Sensor of a template, where there was another one *before*."""
+        made = manifests(from_manifests([template])) if template and _is_ours(template) else []
+        wanted = {document["kind"]: document for document in made}
+        for kind, its_name in (("CronWorkflow", name), ("Sensor", sensor_name(name))):
+            if kind in wanted:
+                self._put(wanted[kind], name)
+            elif _belongs(self._found(kind, its_name, before), name):
+                self.api.delete(kind, its_name)
 
-    def _put(self, document: Mapping[str, Any]) -> Document:
+    def _found(self, kind: str, name: str, before: Document | None) -> Document | None:
+        try:
+            return self.api.get(kind, name)
+        except BackendError:
+            if kind != "Sensor" or Annotations.TRIGGERS in _annotations(before):
+                raise
+            # A cluster without Argo Events has no Sensors, and who may not see any deploys flows without triggers.
+            return None
+
+    def _put(self, document: Mapping[str, Any], deployment: str) -> Document:
         """Create an object, or replace the one of ours that is there."""
         kind, name = document["kind"], document["metadata"]["name"]
         for _ in range(TRIES):
-            found = self._refuse_foreign(kind, name)
+            found = self._refuse_foreign(kind, name, deployment)
             try:
                 if found is None:
                     return self.api.create(self._placed(document))
@@ -75,9 +88,14 @@ class Publisher:
                 continue
         raise BackendError(f"the {kind} {name!r} was changed by others {TRIES} times in a row; deploy it again")
 
-    def _refuse_foreign(self, kind: str, name: str) -> Document | None:
-        """The object of ours that is there; `BackendError` if there is one of somebody else."""
+    def _refuse_foreign(self, kind: str, name: str, deployment: str) -> Document | None:
+        """The object of the deployment that is there; `BackendError` if there is one of somebody else."""
         found = self.api.get(kind, name)
+        if found is not None and _is_ours(found) and not _belongs(found, deployment):
+            raise BackendError(
+                f"the {kind} {name!r} in {self.api.place} is that of the deployment {_deployment(found)!r}, whose name "
+                "differs from this one in dots alone; choose another name with --name"
+            )
         if found is not None and not _is_ours(found):
             raise BackendError(
                 f"there is a {kind} {name!r} in {self.api.place} that is none of ours; choose another name with --name"
@@ -88,24 +106,39 @@ class Publisher:
         return {**document, "metadata": {**document["metadata"], "namespace": self.api.namespace, **metadata}}
 
     def _put_back(self, written: Document, before: Document | None, error: BackendError) -> None:
-        """Undo the template that was written, unless somebody has replaced it since; always raises."""
+        """Undo what was written, unless somebody has replaced the template since; always raises."""
         name = written["metadata"]["name"]
         now = self.api.get("WorkflowTemplate", name)
         if _version(now) == _version(written):
             if before is None:
                 self.api.delete("WorkflowTemplate", name)
+                self._settle(name, None)
                 raise BackendError(f"{error}; nothing was deployed") from error
             kept = {
                 **before,
                 "metadata": {**before["metadata"], "resourceVersion": written["metadata"]["resourceVersion"]},
             }
             self.api.replace(kept)
+            self._settle(name, before)
             raise BackendError(f"{error}; the version before is in place again") from error
         raise error
 
 
 def _is_ours(document: Mapping[str, Any]) -> bool:
     return Annotations.FLOW in (document["metadata"].get("labels") or {})
+
+
+def _deployment(document: Mapping[str, Any]) -> str:
+    """To which one an object of ours belongs: the name of a Sensor does not always tell."""
+    return str(_annotations(document).get(Annotations.DEPLOYMENT) or document["metadata"]["name"])
+
+
+def _annotations(document: Mapping[str, Any] | None) -> Mapping[str, str]:
+    return {} if document is None else document["metadata"].get("annotations") or {}
+
+
+def _belongs(found: Mapping[str, Any] | None, deployment: str) -> bool:
+    return found is not None and _is_ours(found) and _deployment(found) == deployment
 
 
 def _version(document: Mapping[str, Any] | None) -> str:

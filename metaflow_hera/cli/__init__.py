@@ -37,6 +37,7 @@ COMMANDS = {
     "stop": "metaflow_hera.cli.controls:stop",
     "terminate": "metaflow_hera.cli.controls:terminate",
     "retry": "metaflow_hera.cli.controls:retry",
+    "event": "metaflow_hera.cli.event:event",
     "engine": "metaflow_hera.cli.engine:engine",
     "token": "metaflow_hera.cli.tokens:token",
     "config": "metaflow_hera.cli.config:config",

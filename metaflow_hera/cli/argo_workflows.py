@@ -13,7 +13,14 @@ from metaflow_hera.cli.controls import HELP, print_controlled
 from metaflow_hera.cli.deploy import print_deployed
 from metaflow_hera.cli.group import CommandGroup
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
-from metaflow_hera.cli.options import json_option, max_workers_option, options, run_id_file_option, tag_option
+from metaflow_hera.cli.options import (
+    events_option,
+    json_option,
+    max_workers_option,
+    options,
+    run_id_file_option,
+    tag_option,
+)
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.peer import Program, program_of
 from metaflow_hera.cli.runs import print_runs
@@ -54,11 +61,12 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 
 
 @click.command()
-@options(max_workers_option, tag_option, token_options, namespace_option, lifecycle_options, create_options)
+@options(max_workers_option, tag_option, events_option, token_options, namespace_option)
+@options(lifecycle_options, create_options)
 @click.option("--only-json", is_flag=True, help="Print the manifests as JSON and deploy nothing.")
 @click.pass_context
 def create(
-    ctx: click.Context, max_workers: int, tags: tuple[str, ...], only_json: bool, **chosen: Any
+    ctx: click.Context, /, max_workers: int, tags: tuple[str, ...], only_json: bool, **chosen: Any
 ) -> DeployedFlow | list[dict[str, Any]]:
     """Deploy the flow: make it the newest version of its deployment."""
     program = program_of(ctx)
@@ -68,6 +76,7 @@ def create(
         name=name,
         tags=tags,
         namespace=chosen["namespace"] or "",
+        publishes=chosen["auto_emit_argo_events"],
         lifecycle=taken_lifecycle(chosen),
     )
     if only_json:

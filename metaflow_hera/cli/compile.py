@@ -13,6 +13,7 @@ from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
     datastore_option,
+    events_option,
     flow_option,
     json_option,
     max_workers_option,
@@ -32,6 +33,7 @@ from metaflow_hera.deploy.source import check_flow
 @click.command("compile")
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, datastore_option, suffixes_option)
+@events_option
 @launch_options
 @lifecycle_options
 @click.option("-o", "--output", type=click.Path(file_okay=False), metavar="DIR", help="Write a file for each manifest.")
@@ -51,7 +53,11 @@ def compile_command(
     """
     settings = settings_of(chosen["datastore"], package_suffixes=chosen["package_suffixes"])
     choices = Choices(
-        max_workers=chosen["max_workers"], name=chosen["name"], tags=chosen["tags"], lifecycle=taken_lifecycle(chosen)
+        max_workers=chosen["max_workers"],
+        name=chosen["name"],
+        tags=chosen["tags"],
+        publishes=chosen["auto_emit_argo_events"],
+        lifecycle=taken_lifecycle(chosen),
     )
     checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
     documents = checked_manifests(checked, choices, settings, tell)

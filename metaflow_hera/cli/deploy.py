@@ -10,6 +10,7 @@ from metaflow_hera.cli.flow_help import help_of, required_words
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
+    events_option,
     flow_option,
     json_option,
     max_workers_option,
@@ -26,14 +27,15 @@ from metaflow_hera.cli.tokens import namespace_option, taken_tokens, token_optio
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked
 from metaflow_hera.deploy.source import check_flow
+from metaflow_hera.deploy.starting import told
 from metaflow_hera.naming import PRODUCTION_TAG
-from metaflow_hera.plan.records import Schedule
+from metaflow_hera.plan.records import Concurrency, Schedule, Triggers
 
 
 @click.command()
 @click.argument("flow")
 @options(flow_option, with_option, max_workers_option, name_option, tag_option, place_options, suffixes_option)
-@options(token_options, namespace_option)
+@options(events_option, token_options, namespace_option)
 @launch_options
 @lifecycle_options
 @json_option
@@ -54,6 +56,7 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
         name=chosen["name"],
         tags=chosen["tags"],
         namespace=chosen["namespace"] or "",
+        publishes=chosen["auto_emit_argo_events"],
         lifecycle=taken_lifecycle(chosen),
     )
     made = deploy_checked(checked, choices, settings, tell, tokens=taken_tokens(chosen))
@@ -74,22 +77,56 @@ def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:
     click.echo(f"  its runs are in the namespace {PRODUCTION_TAG}{deployed.production_namespace}")
     for parameter in deployed.parameters:
         click.echo(f"  --{parameter.name}  {help_of(parameter)}")
-    if deployed.schedule:
-        click.echo(f"  it runs by itself at {_told(deployed.schedule)}")
-    else:
-        click.echo("  nothing triggers it by itself")
-    if deployed.previous_schedule and not deployed.schedule:
-        click.echo(f"  its schedule was removed: it ran by itself at {_told(deployed.previous_schedule)}")
+    _print_beginnings(deployed)
     click.echo(f"  start a run with: mfhera trigger {deployed.name}{required_words(deployed.parameters)}")
+
+
+def _print_beginnings(deployed: DeployedFlow) -> None:
+    """What starts runs by itself, and what does not any more."""
+    schedule, triggers = deployed.schedule, deployed.triggers
+    if schedule:
+        click.echo(f"  it runs by itself at {_told(schedule)}{_CONCURRENCY[schedule.concurrency]}")
+    if triggers:
+        click.echo(f"  it runs by itself {told(triggers)}")
+    if not (schedule or triggers):
+        click.echo("  nothing triggers it by itself")
+    if deployed.previous_schedule and not schedule:
+        click.echo(f"  its schedule was removed: it ran by itself at {_told(deployed.previous_schedule)}")
+    if deployed.previous_triggers and not triggers:
+        click.echo(f"  its triggers were removed: it ran by itself {told(deployed.previous_triggers)}")
+
+
+_CONCURRENCY = {
+    Concurrency.ALLOW: "",
+    Concurrency.FORBID: ", unless the run before has not ended",
+    Concurrency.REPLACE: ", in place of a run before that has not ended",
+}
 
 
 def _told(schedule: Schedule) -> str:
     return f"{schedule.cron} ({schedule.timezone})"
 
 
+def _schedule_facts(schedule: Schedule) -> dict[str, object]:
+    return {"cron": schedule.cron, "timezone": schedule.timezone, "concurrency_policy": schedule.concurrency.value}
+
+
+def _trigger_facts(triggers: Triggers) -> list[dict[str, object]]:
+    return [
+        {
+            "event": each.name,
+            "parameters": dict(each.parameters),
+            "flow": each.flow or None,
+            "project": each.project or None,
+            "branch": each.branch or None,
+        }
+        for each in triggers.events
+    ]
+
+
 def facts(deployed: DeployedFlow) -> dict[str, object]:
     """A deployment as JSON."""
-    schedule = deployed.schedule
+    schedule, triggers = deployed.schedule, deployed.triggers
     return {
         "name": deployed.name,
         "flow": deployed.flow_name,
@@ -97,7 +134,8 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
         "deployer": deployed.deployer,
         "namespace": deployed.production_namespace,
         "created": deployed.created,
-        "schedule": {"cron": schedule.cron, "timezone": schedule.timezone} if schedule else None,
+        "schedule": _schedule_facts(schedule) if schedule else None,
+        "triggers": _trigger_facts(triggers) if triggers else [],
         "parameters": {
             parameter.name: {"help": parameter.help, "default": parameter.default, "required": parameter.required}
             for parameter in deployed.parameters
@@ -108,5 +146,7 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
 
 def row(deployed: DeployedFlow) -> tuple[str, ...]:
     """A deployment as a line of a table."""
-    schedule = _told(deployed.schedule) if deployed.schedule else ""
-    return deployed.name, deployed.flow_name, deployed.version, deployed.deployer, moment(deployed.created), schedule
+    starts = [_told(deployed.schedule)] if deployed.schedule else []
+    starts += [each.name for each in deployed.triggers.events] if deployed.triggers else []
+    created = moment(deployed.created)
+    return deployed.name, deployed.flow_name, deployed.version, deployed.deployer, created, ", ".join(starts)

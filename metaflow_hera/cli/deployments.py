@@ -26,7 +26,7 @@ def list_command(backend: str | None, as_json: bool) -> None:
     if as_json:
         print_json([facts(each) for each in found])
     elif found:
-        print_table(("NAME", "FLOW", "VERSION", "BY", "DEPLOYED", "SCHEDULE"), [row(each) for each in found])
+        print_table(("NAME", "FLOW", "VERSION", "BY", "DEPLOYED", "STARTS BY ITSELF"), [row(each) for each in found])
     else:
         tell(f"nothing is deployed in {settings.data_dir}; deploy a flow with: mfhera deploy flow.py")
         tell_where(settings)

@@ -68,3 +68,8 @@ splits_option = click.option(
 suffixes_option = click.option(
     "--package-suffixes", metavar=".CSV,…", help="What the code package holds besides .py files."
 )
+events_option = click.option(
+    "--auto-emit-argo-events/--no-auto-emit-argo-events",
+    default=True,
+    help="Whether each task publishes an event when it has succeeded; it does unless told not to.",
+)

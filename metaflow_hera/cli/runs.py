@@ -10,7 +10,9 @@ from metaflow_hera.backends import NodeStatus, RunStatus
 from metaflow_hera.cli.options import json_option, place_options, settings_of
 from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
 from metaflow_hera.deploy import runs as use_cases
-from metaflow_hera.naming import pathspec
+from metaflow_hera.deploy.events import event_name
+from metaflow_hera.flow.parameters import NONE
+from metaflow_hera.naming import RESERVED_PARAMETER_PREFIX, pathspec
 from metaflow_hera.settings import Settings
 
 SHOWN = 3
@@ -73,13 +75,22 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
     if found.message:
         click.echo(f"  {found.message}")
     click.echo(f"  created {moment(found.created)}" + (f", ended {moment(found.finished)}" if found.finished else ""))
-    for name, value in found.parameters.items():
-        click.echo(f"  --{name} {value}")
+    _print_parameters(found)
     if found.nodes:
         print_table(("TASK", "STATUS", "ATTEMPTS", "TOOK", "MESSAGE"), [_task_row(node) for node in found.nodes])
     if found.phase.is_bad:
         for node in islice((node for node in found.nodes if node.phase.is_bad), SHOWN):
             click.echo(f"logs: mfhera logs {pathspec(found.flow, found.run, node.step, node.path)}")
+
+
+def _print_parameters(status: RunStatus) -> None:
+    """What the run was given; an event is told by its name, and may give a value that is none here."""
+    payloads = {name: value for name, value in status.parameters.items() if name.startswith(RESERVED_PARAMETER_PREFIX)}
+    for payload in payloads.values():
+        click.echo(f"  started by {event_name(payload)}")
+    for name, value in status.parameters.items():
+        if name not in payloads and not (payloads and value == NONE):
+            click.echo(f"  --{name} {value}")
 
 
 def _facts(status: RunStatus) -> dict[str, object]:

@@ -31,7 +31,7 @@ from metaflow_hera.errors import BackendError, ParameterError, UnknownRunError, 
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import Annotations
-from metaflow_hera.plan.records import Plan, Schedule
+from metaflow_hera.plan.records import Plan, Schedule, Triggers
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
 
@@ -52,6 +52,7 @@ class DeployedFlow:
     """The version that this one replaced, if this object comes from deploying."""
     previous_schedule: Schedule | None = None
     """That of the version that this one replaced."""
+    previous_triggers: Triggers | None = None
     graph: Graph | None = None
     """What was deployed, if this object comes from deploying."""
 
@@ -78,6 +79,11 @@ class DeployedFlow:
     @property
     def schedule(self) -> Schedule | None:
         return self.plan.schedule
+
+    @property
+    def triggers(self) -> Triggers | None:
+        """The events that start its runs."""
+        return self.plan.triggers
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -232,7 +238,7 @@ def deploy_checked(
         return made
     replaced = found.replaced.plan
     version = replaced.annotations.get(Annotations.VERSION)
-    return replace(made, previous=version, previous_schedule=replaced.schedule)
+    return replace(made, previous=version, previous_schedule=replaced.schedule, previous_triggers=replaced.triggers)
 
 
 def deployed(name: str, settings: Settings | None = None) -> DeployedFlow:

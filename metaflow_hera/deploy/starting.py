@@ -122,3 +122,19 @@ def check_for_cluster(plan: Plan, settings: Settings) -> None:
             f"the address of the event webhook holds a password, which everybody could read in the manifest: put "
             f"{variable('events_url')} into a Kubernetes Secret and name that in {variable('pod_secrets')}"
         )
+
+
+def told(triggers: Triggers) -> str:
+    """What starts a run, as the end of a sentence."""
+    events = [_awaited_text(each) for each in triggers.events]
+    text = f"when {events[0]}" if len(events) == 1 else f"when all of this has come: {'; '.join(events)}"
+    resets = " and ".join(f"{each.cron} ({each.timezone})" for each in triggers.resets)
+    return f"{text}; what came so far is forgotten at {resets}" if resets else text
+
+
+def _awaited_text(awaited: Awaited) -> str:
+    if awaited.flow:
+        name = ".".join(filter(None, (awaited.project, awaited.branch, awaited.flow)))
+        return f"a run of {name} succeeds"
+    given = ", ".join(f"{name} from {field!r}" for name, field in awaited.parameters.items())
+    return f"the event {awaited.name} is published" + (f" (with {given})" if given else "")

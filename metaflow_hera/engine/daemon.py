@@ -20,9 +20,10 @@ from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.live import LiveRun, Place
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pods import GRACE, PODS_AT_ONCE, Machine
-from metaflow_hera.engine.state import State
+from metaflow_hera.engine.sensors import Sensors
 from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.timetable import Timetable
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.plan.records import Plan
 
@@ -51,14 +52,17 @@ class Engine:
     """The loop over all runs; *read_plan* reads the manifest that a deployment was stored with."""
 
     def __init__(
-        self, home: Home, state: State, read_plan: Callable[[str], Plan], limits: Limits | None = None
+        self, home: Home, state: TriggeringState, read_plan: Callable[[str], Plan], limits: Limits | None = None
     ) -> None:
         self.state = state
         self._limits = limits or Limits()
         self._read_plan = read_plan
         self._timetable = Timetable(state, read_plan)
+        self._sensors = Sensors(state, home.events, read_plan)
         self._place = Place(
-            state=state, folder=home.pods, machine=Machine(wake=home.wake_fifo, grace=self._limits.grace)
+            state=state,
+            folder=home.pods,
+            machine=Machine(wake=home.wake_fifo, events=home.events.folder, grace=self._limits.grace),
         )
         self._runs: dict[int, LiveRun] = {}
 
@@ -69,6 +73,8 @@ class Engine:
         self._heed_controls(now)
         for run in self._runs.values():
             run.collect(now)
+        self._sensors.fire(now)
+        self._take_up_new(now)
         self._start_pods(now)
         for number in [number for number, run in self._runs.items() if run.is_over]:
             run = self._runs.pop(number)
@@ -132,7 +138,7 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stop.append(number))
     signal.signal(signal.SIGCHLD, lambda number, _: None)
-    state = State.open(home.database)
+    state = TriggeringState.open(home.database)
     gc.freeze()
     lock = home.take()
     on_start()
@@ -140,8 +146,8 @@ def serve(
         logger.info("the engine runs as process %d", os.getpid())
         seen = _loop(home, Engine(home, state, read_plan, limits), limits, (alarm, stop))
         os.close(lock)
-        # Whoever deployed or triggered before the lock was free has not started another engine.
-        lock = None if stop or state.seen == seen else home.take()
+        # Whoever deployed, triggered or published before the lock was free has not started another engine.
+        lock = None if stop or (state.seen == seen and not home.events.waiting()) else home.take()
     state.close()
     logger.info("the engine has ended")
 

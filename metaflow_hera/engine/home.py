@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaflow_hera.errors import EngineError
+from metaflow_hera.event_queue import WAKE, EventQueue, wake
 
 _PATIENCE = 2.0
 
@@ -38,7 +39,12 @@ class Home:
 
     @property
     def wake_fifo(self) -> Path:
-        return self.folder / "wake"
+        return self.folder / WAKE
+
+    @property
+    def events(self) -> EventQueue:
+        """What was published and the engine has not seen yet."""
+        return EventQueue(self.folder / "events")
 
     @property
     def lock(self) -> Path:
@@ -70,12 +76,7 @@ class Home:
 
     def wake(self) -> None:
         """Tell the engine, if there is one, that something is to do."""
-        with suppress(OSError):
-            fifo = os.open(self.wake_fifo, os.O_WRONLY | os.O_NONBLOCK)
-            try:
-                os.write(fifo, b"c")
-            finally:
-                os.close(fifo)
+        wake(self.wake_fifo)
 
     def reserve_start(self) -> int | None:
         """An open file for the engine that is to be started, to close when it runs; None if another is starting."""

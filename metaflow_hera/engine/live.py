@@ -6,8 +6,9 @@ another one takes up where it was.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,11 @@ from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
-from metaflow_hera.engine.state import State
+from metaflow_hera.engine.state import NOTHING, State
 from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.waiting import Waiting
 from metaflow_hera.plan.records import Plan
+from metaflow_hera.records.events import success_events
 
 VANISHED_LIMIT: Final = 3
 """How often a pod that ended without an outcome is started again by one engine."""
@@ -132,8 +134,9 @@ class LiveRun:
     def _collect_ended(self, pod: Pod, folder: Path, now: float) -> None:
         del self.running[pod.name]
         outcome = pods.outcome(folder, pod.template).promised(pod.template)
-        self._ended(pod.name, outcome, now)
-        if outcome.phase is Phase.SUCCEEDED:
+        is_success = outcome.phase is Phase.SUCCEEDED
+        self._ended(pod.name, outcome, now, _events_of(pod, now) if is_success else NOTHING)
+        if is_success:
             pods.clear(folder)
         else:
             pods.clear_work(folder)
@@ -148,8 +151,8 @@ class LiveRun:
         else:
             self._waiting.put_first(pod)
 
-    def _ended(self, name: str, outcome: PodOutcome, now: float) -> None:
-        self._place.state.end_pod(self.stored.number, name, outcome, now)
+    def _ended(self, name: str, outcome: PodOutcome, now: float, published: Mapping[str, str] = NOTHING) -> None:
+        self._place.state.end_pod(self.stored.number, name, outcome, now, published)
         self._wait(self._scheduler.ended(name, outcome, now))
 
     def _follow_up(self, now: float) -> None:
@@ -166,3 +169,9 @@ class LiveRun:
 
     def _folder(self, pod: str) -> Path:
         return self._place.folder / str(self._numbers[pod])
+
+
+def _events_of(pod: Pod, now: float) -> dict[str, str]:
+    """The events that tell of the success of a pod's task, payloads by name: here the engine publishes them."""
+    events = success_events(pod.command, now) if pod.command else {}
+    return {name: json.dumps(payload, ensure_ascii=False) for name, payload in events.items()}

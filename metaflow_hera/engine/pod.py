@@ -35,13 +35,18 @@ class Pod:
         return self.template.retry is not None and self.attempt < self.template.retry.limit
 
     @property
+    def command(self) -> TaskCommand | None:
+        """What it runs; None for a container that is no task."""
+        try:
+            return TaskCommand.parse(self.args)
+        except UsageError:
+            return None
+
+    @property
     def task(self) -> tuple[str, str]:
         """The step and the index path it runs; of a container that is no task, the template and ``0``."""
-        try:
-            command = TaskCommand.parse(self.args)
-        except UsageError:
-            return self.template.name, "0"
-        return command.step, command.path
+        command = self.command
+        return (command.step, command.path) if command else (self.template.name, "0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

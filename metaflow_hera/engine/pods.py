@@ -19,7 +19,13 @@ from typing import Final
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shim import EXIT, HEARD, LOCK, PID, WORK, Command, supervise
-from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, TERMINATION_LOG, Annotations
+from metaflow_hera.naming import (
+    EVENT_QUEUE_VARIABLE,
+    POD_DIR,
+    POD_DIR_VARIABLE,
+    TERMINATION_LOG,
+    Annotations,
+)
 from metaflow_hera.plan.records import Container, EmptyDir, Plan
 from metaflow_hera.settings import environment
 
@@ -44,6 +50,8 @@ class Machine:
     """What all pods of an engine have in common."""
 
     wake: Path
+    events: Path
+    """Where pods leave events that they publish."""
     grace: float = GRACE
 
 
@@ -59,7 +67,12 @@ def start(folder: Path, pod: Pod, parameters: bytes, machine: Machine) -> None:
     command = Command(
         folder=folder,
         argv=_argv(pod),
-        env={**environment(), **pod.template.env, POD_DIR_VARIABLE: str(work)},
+        env={
+            **environment(),
+            **pod.template.env,
+            POD_DIR_VARIABLE: str(work),
+            EVENT_QUEUE_VARIABLE: str(machine.events),
+        },
         deadline=pod.template.deadline,
         grace=machine.grace,
         wake=machine.wake,

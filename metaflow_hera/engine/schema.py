@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from metaflow_hera.engine.triggering_schema import TRIGGERING
+
 _FIRST = """
 create table manifests (digest text primary key, text text not null) without rowid;
 create table deployments (
@@ -53,6 +55,6 @@ create view unfinished_runs as select * from stored_runs where phase in ('Pendin
 """
 """Runs can be stopped, suspended, and tried again: events that are known are of what is not run anew."""
 
-SCHEMA = (_FIRST, _CONTROLS)
+SCHEMA = (_FIRST, _CONTROLS, TRIGGERING)
 """What each version adds to the one before it: a database of an earlier version is brought up to date when opened."""
 VERSION = len(SCHEMA)

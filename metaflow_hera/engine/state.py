@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Final, Self
 
 from metaflow_hera.engine.journal import Event
 from metaflow_hera.engine.phases import Phase, Shutdown
@@ -21,6 +22,8 @@ from metaflow_hera.engine.scheduler import ON_EXIT
 from metaflow_hera.engine.schema import SCHEMA, VERSION
 from metaflow_hera.engine.stored import Controls, StoredDeployment, StoredPod, StoredRun, event_of
 from metaflow_hera.errors import EngineError
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 _RENEW = "move it away and deploy again; what runs have left is in the datastore"
 _ADVICE = {
@@ -148,17 +151,6 @@ class State:
             self._execute("delete from firings where deployment = ?", name)
             return self._execute("delete from deployments where name = ?", name).rowcount > 0
 
-    def last_firing(self, deployment: str) -> float | None:
-        rows = self._rows("select scheduled from firings where deployment = ?", deployment)
-        return float(rows[0][0]) if rows else None
-
-    def fire(self, run: StoredRun, scheduled: float) -> None:
-        """Add the run of a schedule, and remember that it was fired; both or neither."""
-        with self._change():
-            self._execute("insert or replace into firings values (?, ?)", run.deployment, scheduled)
-            with suppress(sqlite3.IntegrityError):  # a clock that was set back comes by the same minute again
-                self._add(run)
-
     def add_run(self, run: StoredRun) -> bool:
         """False if there is one of that name."""
         with suppress(sqlite3.IntegrityError), self._change():
@@ -268,9 +260,13 @@ class State:
         )
         return list(map(StoredPod.of, self._rows(query, run)))
 
-    def end_pod(self, run: int, pod: str, outcome: PodOutcome, now: float) -> None:
-        """Write down how a pod ended: what is shown, and what a replay needs."""
+    def end_pod(
+        self, run: int, pod: str, outcome: PodOutcome, now: float, published: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Write down how a pod ended: what is shown, and what a replay needs; and publish events, payloads by name."""
         with self._change():
+            for name, payload in published.items():
+                self._publish(f"{run}/{pod}/{name}", name, payload, now)
             self._execute(
                 "update pods set phase = ?, message = ?, finished = ? where run = ? and name = ?",
                 *(outcome.phase, outcome.message, now, run, pod),
@@ -279,6 +275,11 @@ class State:
                 "insert into events (run, pod, phase, outputs, message, at) values (?, ?, ?, ?, ?, ?)",
                 *(run, pod, outcome.phase, json.dumps(outcome.outputs), outcome.message, now),
             )
+
+    def _publish(self, key: str, name: str, payload: str, at: float) -> None:
+        self._execute(
+            "insert or ignore into published (key, name, payload, at) values (?, ?, ?, ?)", key, name, payload, at
+        )
 
     def add_shutdown(self, run: int, how: Shutdown, now: float) -> None:
         with self._change():

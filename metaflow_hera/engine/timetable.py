@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from metaflow_hera.engine.schedules import missed_firing, next_firing
-from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import MetaflowHeraError
 from metaflow_hera.naming import Annotations
-from metaflow_hera.plan.records import STARTING_DEADLINE, Plan
+from metaflow_hera.plan.records import Concurrency, Plan, Schedule
+
+LATE: Final = 10
+"""Seconds by which a firing may be late without being missed: the engine had something else to do."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ class _Entry:
 class Timetable:
     """Fires what is due; reads a deployment's manifest again only when there is a new version of it."""
 
-    state: State
+    state: TriggeringState
     read_plan: Callable[[str], Plan]
     _entries: dict[str, _Entry] = field(default_factory=dict)
 
@@ -44,11 +48,27 @@ class Timetable:
             if entry.plan is None or (schedule := entry.plan.schedule) is None:
                 continue
             last = self.state.last_firing(name) or 0.0
-            missed = missed_firing(schedule, max(last, entry.deployment.created), now, STARTING_DEADLINE)
+            deadline = max(schedule.starting_deadline, LATE)
+            missed = missed_firing(schedule, max(last, entry.deployment.created), now, deadline)
             if missed is not None:
-                self.state.fire(scheduled_run(entry.deployment, entry.plan, missed, now), missed)
+                self._start(entry.deployment, entry.plan, schedule, missed, now)
             dues.append(next_firing(schedule, now))
         return min(dues, default=None)
+
+    def _start(
+        self, deployment: StoredDeployment, plan: Plan, schedule: Schedule, scheduled: float, now: float
+    ) -> None:
+        """Start the run of a firing, by what the schedule says of those that have not ended."""
+        running = (
+            [] if schedule.concurrency is Concurrency.ALLOW else self.state.unfinished_of_schedule(deployment.name)
+        )
+        if running and schedule.concurrency is Concurrency.FORBID:
+            logger.info("%s is not run by its schedule now: %s has not ended", deployment.name, running[0])
+            self.state.skip(deployment.name, scheduled)
+            return
+        for workflow in running:
+            self.state.request_termination(workflow)
+        self.state.fire(scheduled_run(deployment, plan, scheduled, now), scheduled)
 
     def _read(self) -> None:
         versions = self.state.versions()

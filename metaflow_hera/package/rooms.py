@@ -32,6 +32,7 @@ _SHIPPED = {
     "datatools",
     "drawing",
     "errors.py",
+    "event_queue.py",
     "flow",
     "graph",
     "integrations.py",

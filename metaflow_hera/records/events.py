@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from metaflow_hera.naming import pathspec
+from metaflow_hera.command import TaskCommand
+from metaflow_hera.naming import pathspec, project_of_event
 from metaflow_hera.records.run import Cause
 
 Payload = Mapping[str, Any]
@@ -53,11 +54,20 @@ def is_automatic(payload: Payload) -> bool:
     return str(payload.get(AUTOMATIC)).lower() == "true"
 
 
-def automatic_payload(names: tuple[str, str, str, str], project: Mapping[str, str]) -> dict[str, str]:
-    """What the event of a task says of it: *names* are those of flow, run, step and task. Its id is always the same."""
+def success_events(command: TaskCommand, now: float) -> dict[str, dict[str, Any]]:
+    """What tells of the success of a task: payloads by the names of the events. Their id is always the same."""
+    names = (command.flow, command.run, command.step, command.path)
     path = pathspec(*names)
     known = dict(zip(("flow_name", "run_id", "step_name", "task_id"), names, strict=True))
-    return {"id": path, "pathspec": path, **known, **project, AUTOMATIC: "True"}
+    payload = {"id": path, "pathspec": path, **known, AUTOMATIC: "True"}
+    return {name: stamped(name, {**payload, **_project_of(name, command.flow)}, now) for name in command.publishes}
+
+
+def _project_of(event: str, flow: str) -> dict[str, str]:
+    if (found := project_of_event(event, flow)) is None:
+        return {}
+    project, branch = found
+    return {"project_name": project, "branch_name": branch, "project_flow_name": f"{project}.{branch}.{flow}"}
 
 
 def stamped(name: str, payload: Payload, now: float) -> dict[str, Any]:

@@ -50,6 +50,10 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
     else:
         outcome = supervise(command, store, work)
     write_outputs(folder, outcome.outputs)
+    if outcome.ok and command.publishes and settings.events_url:
+        from metaflow_hera.runtime.publishing import publish_success  # HTTP, which few containers speak
+
+        publish_success(command, settings)
     if outcome.terminated and not outcome.ok:
         # Argo leaves the exit handler out when a workflow is terminated; if the task is tried again, the run goes on.
         end = EndRecord(status=runs.FAILED, finished=time.time(), message=f"step {command.step!r}: {outcome.message}")

@@ -42,8 +42,12 @@ def python(code: str, **fields: object) -> Container:
     return Container(**{**{name: getattr(made, name) for name in made.__slots__}, "command": ("python", "-c", code)})
 
 
+def machine(folder: Path, grace: float) -> Machine:
+    return Machine(wake=folder.parent / "no-fifo", events=folder.parent / "events", grace=grace)
+
+
 def run_pod(folder: Path, template: Container, *args: str, grace: float = 30.0, parameters: bytes = b"") -> PodOutcome:
-    pods.start(folder, pod(template, *args), parameters, Machine(wake=folder.parent / "no-fifo", grace=grace))
+    pods.start(folder, pod(template, *args), parameters, machine(folder, grace))
     while pods.state(folder) is PodState.RUNNING:
         time.sleep(0.005)
     os.waitpid(-1, 0)

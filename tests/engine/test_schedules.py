@@ -13,8 +13,8 @@ import pytest
 from engine_plans import chain, container, plan
 
 from metaflow_hera.engine.schedules import missed_firing, next_firing
-from metaflow_hera.engine.state import State
 from metaflow_hera.engine.timetable import Timetable
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import BackendError, ManifestError
 from metaflow_hera.plan.records import STARTING_DEADLINE, Parameter, Plan, Schedule
 
@@ -63,8 +63,8 @@ def test_a_schedule_that_cannot_be_is_refused(schedule: Schedule) -> None:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    with closing(State.open(tmp_path / "state.sqlite3")) as opened:
+def state(tmp_path: Path) -> Iterator[TriggeringState]:
+    with closing(TriggeringState.open(tmp_path / "state.sqlite3")) as opened:
         yield opened
 
 
@@ -73,11 +73,11 @@ def scheduled(cron: str) -> Plan:
     return replace(made, schedule=Schedule(cron=cron))
 
 
-def fired(state: State) -> list[str]:
+def fired(state: TriggeringState) -> list[str]:
     return [run.workflow for run in state.runs()][::-1]
 
 
-def test_a_deployment_fires_each_time_once_with_its_defaults(state: State) -> None:
+def test_a_deployment_fires_each_time_once_with_its_defaults(state: TriggeringState) -> None:
     plans = {"v1": scheduled("*/10 * * * *")}
     state.deploy("wf", "v1", 0.0)
     timetable = Timetable(state, plans.__getitem__)
@@ -90,7 +90,7 @@ def test_a_deployment_fires_each_time_once_with_its_defaults(state: State) -> No
     assert (run.parameters, run.manifest, run.deployment) == ({"alpha": "0.5"}, "v1", "wf")
 
 
-def test_an_engine_that_was_away_makes_up_for_one_firing(state: State) -> None:
+def test_an_engine_that_was_away_makes_up_for_one_firing(state: TriggeringState) -> None:
     plans = {"v1": scheduled("*/10 * * * *")}
     state.deploy("wf", "v1", 0.0)
     Timetable(state, plans.__getitem__).fire(600.0)
@@ -100,7 +100,7 @@ def test_an_engine_that_was_away_makes_up_for_one_firing(state: State) -> None:
     assert fired(state)[2:] == ["wf-9600"]
 
 
-def test_a_new_version_has_its_own_schedule_from_when_it_was_deployed(state: State) -> None:
+def test_a_new_version_has_its_own_schedule_from_when_it_was_deployed(state: TriggeringState) -> None:
     plans = {"v1": scheduled("*/10 * * * *"), "v2": scheduled("5 * * * *"), "v3": replace(scheduled(""), schedule=None)}
     timetable = Timetable(state, plans.__getitem__)
     state.deploy("wf", "v1", 0.0)
@@ -118,7 +118,7 @@ def test_a_new_version_has_its_own_schedule_from_when_it_was_deployed(state: Sta
 
 
 def test_a_deployment_that_cannot_be_read_does_not_keep_others_from_their_schedules(
-    state: State, caplog: pytest.LogCaptureFixture
+    state: TriggeringState, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = replace(scheduled("0 * * * *"), schedule=Schedule(cron="0 * * * *", timezone="Atlantis/Capital"))
 

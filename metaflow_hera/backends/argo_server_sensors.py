@@ -1,0 +1,69 @@
+"""Sensors through the Argo Server: Hera's service for them has models that cannot hold what a Sensor starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+from hera.workflows import WorkflowsService
+
+from metaflow_hera.backends.api import Document
+from metaflow_hera.backends.api_errors import refused, unreachable
+from metaflow_hera.errors import BackendError
+
+NOT_FOUND: Final = 404
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """The Sensors of one namespace, over the connection of Hera's service."""
+
+    service: WorkflowsService
+    namespace: str
+    place: str
+
+    def get(self, name: str) -> Document | None:
+        answer = self._ask("get", name)
+        return None if answer is None else {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", **answer}
+
+    def create(self, document: Mapping[str, Any]) -> Document:
+        return self._written("post", "", document)
+
+    def replace(self, document: Mapping[str, Any]) -> Document:
+        return self._written("put", document["metadata"]["name"], document)
+
+    def delete(self, name: str) -> bool:
+        return self._ask("delete", name) is not None
+
+    def _written(self, method: str, name: str, document: Mapping[str, Any]) -> Document:
+        body = {"namespace": self.namespace, "sensor": document, **({"name": name} if name else {})}
+        answer = self._ask(method, name, body)
+        if answer is None:
+            raise BackendError(f"cannot write Sensor {document['metadata']['name']!r}: {self.place} has no Sensors")
+        return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", **answer}
+
+    def _ask(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> Document | None:
+        """The answer; None if there is no such Sensor."""
+        what = f"{method} Sensor {name or (body or {})['sensor']['metadata']['name']!r}"
+        path = f"api/v1/sensors/{self.namespace}" + (f"/{name}" if name else "")
+        headers = {"Authorization": self.service.token} if self.service.token else {}
+        try:
+            answer = self.service.session.request(
+                method,
+                f"{self.service.host}{path}",
+                json=body,
+                headers=headers,
+                verify=self.service.verify_ssl,
+                cert=self.service.client_certs,
+            )
+            told = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise unreachable(what, self.place, error) from error
+        if answer.ok:
+            return dict(told)
+        message = str(told.get("message", told))
+        if answer.status_code == NOT_FOUND and f'"{name}" not found' in message:
+            return None
+        raise refused(what, self.place, answer.status_code, message)
