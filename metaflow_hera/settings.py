@@ -21,7 +21,7 @@ BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
 """The origin of a value that nobody set."""
 
-PATHS = ("datastore", "data_dir")
+PATHS = ("datastore", "data_dir", "argo_token_file", "argo_ca_file", "argo_client_cert", "argo_client_key")
 """Settings that are paths; those in a file are relative to it, others to the working directory."""
 
 
@@ -55,6 +55,12 @@ class Settings:
     image: str = _setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
     argo_server: str = _setting("the URL of the Argo Server")
     argo_token: str = _setting("the token for the Argo Server")
+    argo_token_file: str = _setting("a file with that token, read again when it has expired")
+    argo_ca_file: str = _setting("certificates of the authority behind the Argo Server's own, in a file")
+    argo_client_cert: str = _setting("a client certificate for the Argo Server, in a file")
+    argo_client_key: str = _setting("the key of that certificate, in a file")
+    argo_insecure: str = _setting("true to trust whatever certificate the Argo Server has")
+    argo_instance_id: str = _setting("the instance id of the Argo controller, where there are several")
     datatools_s3root: str = _setting(
         "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
     )
@@ -165,6 +171,14 @@ def set_environment(values: Mapping[str, str]) -> None:
 def environment() -> dict[str, str]:
     """A copy of this process's environment, for a child's."""
     return dict(os.environ)
+
+
+def kubeconfig_files() -> list[Path]:
+    """Where kubectl would look; they need not be there."""
+    named = os.environ.get("KUBECONFIG", "")
+    return [Path(file).expanduser() for file in named.split(os.pathsep) if file] or [
+        Path("~/.kube/config").expanduser()
+    ]
 
 
 def _all() -> Iterator[Any]:

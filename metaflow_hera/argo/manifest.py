@@ -12,7 +12,7 @@ from metaflow_hera.argo.fields import Fields
 from metaflow_hera.argo.program import ANNOTATION
 from metaflow_hera.argo.templates import read_template
 from metaflow_hera.errors import ManifestError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.naming import INSTANCE_LABEL, Annotations
 from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Schedule
 
 _OF_THE_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
@@ -77,7 +77,8 @@ def _plan(document: Mapping[str, Any]) -> Plan:
 
 def _own_labels(metadata: Fields) -> dict[str, str]:
     """Without those with which Argo's server says who made an object."""
-    return {name: value for name, value in metadata.texts("labels").items() if not name.startswith(_OF_ARGO)}
+    labels = metadata.texts("labels").items()
+    return {name: value for name, value in labels if name == INSTANCE_LABEL or not name.startswith(_OF_ARGO)}
 
 
 def _workflow_metadata(spec: Fields) -> tuple[dict[str, str], str]:

@@ -144,10 +144,11 @@ class ArgoServerApi:
         found = self._said(f"list {kind}s", lambda: call(label_selector=selector))
         return (_plain(each, kind) for each in found.items or ())
 
-    def check(self, document: Mapping[str, Any]) -> None:
+    def check(self, document: Mapping[str, Any]) -> Document | None:
         """Let the server lint it; a CronWorkflow without its template cannot be, and is refused when it is written."""
-        if document["kind"] != "CronWorkflow" or self.get("WorkflowTemplate", document["metadata"]["name"]):
-            self._write("lint", "check", document, _KINDS[document["kind"]].lint)
+        if document["kind"] == "CronWorkflow" and not self.get("WorkflowTemplate", document["metadata"]["name"]):
+            return None
+        return self._write("lint", "check", document, _KINDS[document["kind"]].lint)
 
     def create(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if there is one of its name."""
@@ -159,8 +160,10 @@ class ArgoServerApi:
         assert request is not None, "nothing replaces a Workflow"
         return self._write("update", "update", document, request, document["metadata"]["name"])
 
-    def delete(self, kind: str, name: str) -> bool:
-        """Whether there was such an object."""
+    def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
+        """Whether there was such an object; whether it may be deleted, the server does not tell beforehand."""
+        if is_checked_only:
+            return self.get(kind, name) is not None
         call = getattr(self._service, f"delete_{_KINDS[kind].singular}")
         return self._unless_missing(f"delete {kind} {name!r}", lambda: call(name)) is not None
 

@@ -12,14 +12,16 @@ from metaflow_hera.backends.argo_objects import (
     deployment_of,
     name_of_deployment,
     order_of,
+    pod_of,
     run_status,
     workflow_from,
 )
 from metaflow_hera.backends.parameters import completed
+from metaflow_hera.backends.pods import CONTAINERS, own_lines
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
-from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
+from metaflow_hera.naming import INSTANCE_LABEL, Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
@@ -34,15 +36,21 @@ class ClusterBackend:
         self.name = name
         self._api = api
         self._settings = settings
+        self._ours: dict[str, str | None] = {Annotations.FLOW: None}
+        if settings.argo_instance_id:
+            self._ours[INSTANCE_LABEL] = settings.argo_instance_id
 
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)
+
+    def check(self, plan: Plan) -> None:
+        Publisher(self._api).check(plan)
 
     def deployment(self, name: str) -> Deployment:
         return deployment_of(self._template(name))
 
     def deployments(self) -> Iterator[Deployment]:
-        templates = self._api.list("WorkflowTemplate", {Annotations.FLOW: None})
+        templates = self._api.list("WorkflowTemplate", self._ours)
         return map(deployment_of, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
 
     def delete(self, name: str) -> None:
@@ -58,7 +66,7 @@ class ClusterBackend:
         return run_status(self._workflow(run))
 
     def runs(self, name: str | None = None) -> Iterator[RunStatus]:
-        found = self._api.list("Workflow", {Annotations.FLOW: None})
+        found = self._api.list("Workflow", self._ours)
         wanted = [workflow for workflow in found if name is None or name_of_deployment(workflow) == name]
         return (run_status(workflow, with_nodes=False) for workflow in sorted(wanted, key=order_of, reverse=True))
 
@@ -75,6 +83,12 @@ class ClusterBackend:
                     break
             else:
                 self._workflow(run)
+
+    def pod_log(self, run: str, node: str) -> Iterator[str]:
+        workflow = self._workflow(run)
+        if pod := pod_of(workflow, node):
+            for container in CONTAINERS:
+                yield from own_lines(self._api.log(workflow["metadata"]["name"], pod, container))
 
     def terminate(self, run: str) -> None:
         terminated = self._act(Action.TERMINATE, run)
@@ -116,9 +130,7 @@ class ClusterBackend:
     def _template(self, name: str) -> dict[str, Any]:
         template = self._api.get("WorkflowTemplate", name)
         if template is None:
-            names = [
-                str(each["metadata"]["name"]) for each in self._api.list("WorkflowTemplate", {Annotations.FLOW: None})
-            ]
+            names = [str(each["metadata"]["name"]) for each in self._api.list("WorkflowTemplate", self._ours)]
             raise NotDeployedError(
                 f"{name!r} is not deployed in {self._api.place} (deployed: {', '.join(sorted(names)) or 'nothing is'}"
                 "); deploy it with `mfhera deploy`"

@@ -25,6 +25,7 @@ from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
+from metaflow_hera.engine.shim import LOG
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
@@ -55,9 +56,12 @@ class EmbeddedBackend:
         self._settings = settings
         self._home: Home = home_of(settings)
 
-    def deploy(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> None:
         if plan.schedule:
-            next_firing(plan.schedule, time.time())  # or it is refused now, not at its first time
+            next_firing(plan.schedule, time.time())  # or it is refused at its first time only
+
+    def deploy(self, plan: Plan) -> None:
+        self.check(plan)
         manifest = json.dumps(manifests(plan), sort_keys=True)
         self._home.make()
         with closing(State.open(self._home.database)) as state:
@@ -124,6 +128,13 @@ class EmbeddedBackend:
                 before = status
                 while not status.phase.is_final and state.seen == seen and self._message(stored) == message:
                     time.sleep(LOOK)
+
+    def pod_log(self, run: str, node: str) -> Iterator[str]:
+        with self._state() as state:
+            numbers = [pod.number for pod in state.pods(self._found(state, run).number) if pod.node == node]
+        log = self._home.pods / str(numbers[-1]) / LOG if numbers else None
+        if log is not None and log.exists():
+            yield from log.read_text(encoding="utf-8", errors="replace").splitlines()
 
     def terminate(self, run: str) -> None:
         stored = self._ask(run, State.request_termination)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
+from metaflow_hera.backends.api_errors import refuse_dropped
 from metaflow_hera.errors import BackendError
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Plan
@@ -27,12 +28,20 @@ class Publisher:
 
     api: ArgoApi
 
-    def publish(self, plan: Plan) -> None:
-        """Create or replace, whole or not at all: if an object is refused, the version before is put back."""
+    def check(self, plan: Plan) -> None:
+        """Raise what `publish` would for what is there now, as far as that can be known; nothing is written."""
         template, *crons = manifests(plan)
         for document in (template, *crons):
-            self._refuse_foreign(document["kind"], plan.name)
-            self.api.check(self._placed(document))
+            found = self._refuse_foreign(document["kind"], plan.name)
+            placed = self._placed(document, **_replacing(found))
+            refuse_dropped(placed, self.api.check(placed), self.api.place)
+        if not crons and _is_ours(self.api.get("CronWorkflow", plan.name)):
+            self.api.delete("CronWorkflow", plan.name, is_checked_only=True)
+
+    def publish(self, plan: Plan) -> None:
+        """Create or replace, whole or not at all: if an object is refused, the version before is put back."""
+        self.check(plan)
+        template, *_ = manifests(plan)
         before = self.api.get("WorkflowTemplate", plan.name)
         written = self._put(template)
         try:
@@ -59,7 +68,7 @@ class Publisher:
         _, *crons = manifests(from_manifests([template])) if template and _is_ours(template) else (None,)
         if crons:
             self._put(crons[0])
-        elif (found := self.api.get("CronWorkflow", name)) is not None and _is_ours(found):
+        elif _is_ours(self.api.get("CronWorkflow", name)):
             self.api.delete("CronWorkflow", name)
 
     def _put(self, document: Mapping[str, Any]) -> Document:
@@ -70,7 +79,7 @@ class Publisher:
             try:
                 if found is None:
                     return self.api.create(self._placed(document))
-                return self.api.replace(self._placed(document, resourceVersion=found["metadata"]["resourceVersion"]))
+                return self.api.replace(self._placed(document, **_replacing(found)))
             except ConflictingWriteError:
                 continue
         raise BackendError(f"the {kind} {name!r} was changed by others {TRIES} times in a row; deploy it again")
@@ -104,8 +113,13 @@ class Publisher:
         raise error
 
 
-def _is_ours(document: Mapping[str, Any]) -> bool:
-    return Annotations.FLOW in (document["metadata"].get("labels") or {})
+def _is_ours(document: Mapping[str, Any] | None) -> bool:
+    return document is not None and Annotations.FLOW in (document["metadata"].get("labels") or {})
+
+
+def _replacing(found: Mapping[str, Any] | None) -> dict[str, str]:
+    """What the metadata of an object has that replaces this one."""
+    return {} if found is None else {"resourceVersion": found["metadata"]["resourceVersion"]}
 
 
 def _version(document: Mapping[str, Any] | None) -> str:

@@ -14,7 +14,7 @@ from metaflow_hera.deploy.projects import name_in_argo, project_of_flow
 from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.flow.decorators import flow_decorators, schedule
-from metaflow_hera.naming import Annotations
+from metaflow_hera.naming import INSTANCE_LABEL, Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan, Schedule
@@ -72,10 +72,16 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         schedule=schedule_of(flow),
         annotations=_annotations(flow, settings),
         deadline=choices.deadline,
+        labels=instance_labels(settings),
     )
     plan = compile_plan(flow.graph, options)
     plan = replace(plan, annotations={**plan.annotations, Annotations.VERSION: version_of(plan)})
     return Compiled(flow=flow, plan=plan, package=package, store=store, defaults=defaults)
+
+
+def instance_labels(settings: Settings) -> dict[str, str]:
+    """What tells a controller that has an instance id which objects are its own."""
+    return {INSTANCE_LABEL: settings.argo_instance_id} if settings.argo_instance_id else {}
 
 
 def _annotations(flow: CheckedFlow, settings: Settings) -> dict[str, str]:

@@ -176,25 +176,46 @@ def deploy(
 
 def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> DeployedFlow:
     """Compile, upload the code package and hand the Plan to the backend, unless another flow has its name there."""
+    compiled, planned = _planned(flow, choices, settings, tell)
+    compiled.upload()
+    tell(describe_package(compiled))
+    planned.backend.deploy(planned.plan)
+    found = planned.backend.deployment(planned.name)
+    return replace(planned, plan=found.plan, created=found.created)
+
+
+def check_deployment(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> DeployedFlow:
+    """All that `deploy_checked` refuses, and what it would make; nothing is written, neither there nor in the store."""
+    compiled, planned = _planned(flow, choices, settings, tell)
+    compiled.store.exists(compiled.package.key)  # whether it can be reached
+    return planned
+
+
+def _planned(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell) -> tuple[Compiled, DeployedFlow]:
+    """What would be deployed, once the backend has nothing against it."""
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
     compiled = compile_flow(flow, choices, settings)
     backend = open_backend(settings)
     replaced = _replaced(backend, compiled)
     refuse_unreachable_store(compiled, settings)
-    compiled.upload()
-    tell(describe_package(compiled))
+    now = datetime.now(UTC)
+    stamp = {Annotations.DEPLOYED_AT: now.isoformat(timespec="seconds")}
+    plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **stamp})
+    backend.check(plan)
     for sentence in without_effect(flow):
         tell(sentence)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    plan = compiled.plan
-    backend.deploy(replace(plan, annotations={**plan.annotations, Annotations.DEPLOYED_AT: now}))
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
-    made = replace(_deployed(backend.deployment(plan.name), backend, settings), graph=flow.graph)
-    if replaced is None:
-        return made
-    version = replaced.annotations.get(Annotations.VERSION)
-    return replace(made, previous=version, previous_schedule=replaced.schedule)
+    return compiled, DeployedFlow(
+        name=plan.name,
+        plan=plan,
+        created=now,
+        backend=backend,
+        settings=settings,
+        graph=flow.graph,
+        previous=replaced.annotations.get(Annotations.VERSION) if replaced else None,
+        previous_schedule=replaced.schedule if replaced else None,
+    )
 
 
 def deployed(name: str, settings: Settings | None = None) -> DeployedFlow:

@@ -47,6 +47,7 @@ class CompileOptions:
     parameters: tuple[Parameter, ...] = ()
     schedule: Schedule | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Of every object, and of every run."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline: int | None = None
     """Seconds that a whole run may take."""
