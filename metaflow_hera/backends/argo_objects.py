@@ -13,6 +13,7 @@ from metaflow_hera.argo import fixed
 from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus, Shutdown
 from metaflow_hera.backends.pods import hint, pod_name
+from metaflow_hera.errors import BackendError, ManifestError
 from metaflow_hera.naming import Annotations, workflow_run_id
 from metaflow_hera.plan.names import PATH
 from metaflow_hera.plan.records import Plan
@@ -34,8 +35,29 @@ _PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
 
 
 def deployment_of(template: Document) -> Deployment:
-    """`ManifestError` for a template that this version did not write."""
-    plan = from_manifests([template])
+    """`BackendError` for a template that this version did not write, and cannot read."""
+    try:
+        plan = from_manifests([template])
+    except ManifestError as error:
+        name = template["metadata"]["name"]
+        raise BackendError(
+            f"WorkflowTemplate {name!r} was deployed by another version of metaflow-hera, or changed by hand: {error}; "
+            f"use that version, or deploy it anew after: mfhera delete {name}"
+        ) from error
+    return _deployment(template, plan)
+
+
+def listed_deployment(template: Document) -> Deployment:
+    """The same, with nothing but labels and annotations of a template that cannot be read: others are listed, too."""
+    try:
+        return _deployment(template, from_manifests([template]))
+    except ManifestError:
+        metadata = template["metadata"]
+        known = {name: metadata.get(name) or {} for name in ("labels", "annotations")}
+        return _deployment(template, Plan(name=metadata["name"], entrypoint="", templates=(), **known))
+
+
+def _deployment(template: Document, plan: Plan) -> Deployment:
     return Deployment(name=plan.name, plan=plan, created=_time(template["metadata"]["creationTimestamp"]))
 
 

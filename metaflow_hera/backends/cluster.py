@@ -10,6 +10,7 @@ from metaflow_hera.backends import Action, Deployment, RunStatus, Shutdown
 from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.argo_objects import (
     deployment_of,
+    listed_deployment,
     name_of_deployment,
     order_of,
     pod_of,
@@ -51,7 +52,7 @@ class ClusterBackend:
 
     def deployments(self) -> Iterator[Deployment]:
         templates = self._api.list("WorkflowTemplate", self._ours)
-        return map(deployment_of, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
+        return map(listed_deployment, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
 
     def delete(self, name: str) -> None:
         self._template(name)
