@@ -375,6 +375,9 @@ def own_tag(production: str, user: str) -> str:
 
 LABEL_PREFIX = "metaflow-hera/"
 
+INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
+"""On every object, which controller it is for, where a cluster has several."""
+
 
 class Annotations:
     """By these a deployed template is listed, triggered and checked without its source."""

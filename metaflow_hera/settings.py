@@ -23,7 +23,10 @@ BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
 """The origin of a value that nobody set."""
 
-PATHS = ("datastore", "data_dir", "token_home")
+PATHS = (
+    *("datastore", "data_dir", "token_home"),
+    *("argo_token_file", "argo_ca_file", "argo_client_cert", "argo_client_key"),
+)
 """Settings that are paths; those in a file are relative to it, others to the working directory."""
 
 
@@ -54,6 +57,12 @@ class Settings(PodSettings, WorkflowSettings, NotificationSettings):
     image: str = setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
     argo_server: str = setting("the URL of the Argo Server")
     argo_token: str = setting("the token for the Argo Server", is_secret=True)
+    argo_token_file: str = setting("a file with that token, read again when it has expired")
+    argo_ca_file: str = setting("certificates of the authority behind the Argo Server's own, in a file")
+    argo_client_cert: str = setting("a client certificate for the Argo Server, in a file")
+    argo_client_key: str = setting("the key of that certificate, in a file")
+    argo_insecure: str = setting("true to trust whatever certificate the Argo Server has")
+    argo_instance_id: str = setting("the instance id of the Argo controller, where there are several")
     datatools_s3root: str = setting(
         "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
     )
@@ -191,6 +200,14 @@ def environment(*, secret: bool = True) -> dict[str, str]:
 def secret_settings() -> frozenset[str]:
     """The settings whose values nobody else may see."""
     return frozenset(setting.name for setting in _all() if setting.metadata["is_secret"])
+
+
+def kubeconfig_files() -> list[Path]:
+    """Where kubectl would look; they need not be there."""
+    named = os.environ.get("KUBECONFIG", "")
+    return [Path(file).expanduser() for file in named.split(os.pathsep) if file] or [
+        Path("~/.kube/config").expanduser()
+    ]
 
 
 def _all() -> Iterator[Any]:

@@ -51,7 +51,7 @@ HEAVY = {
 }
 MAY_IMPORT = {
     "hera": {"argo", "backends"},
-    "yaml": {"argo", "config_parsers"},
+    "yaml": {"argo", "backends", "config_parsers"},
     "click": {"api", "cli"},
     "rich": {"cli"},
     "boto3": {"datatools", "store", "vaults"},

@@ -14,7 +14,7 @@ from metaflow_hera.argo import fixed
 from metaflow_hera.argo.fields import Fields
 from metaflow_hera.argo.sensor import to_sensor
 from metaflow_hera.errors import ManifestError, StoreError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.naming import INSTANCE_LABEL, Annotations
 from metaflow_hera.plan.records import Concurrency, Plan, Schedule, Triggers
 from metaflow_hera.records.codec import decode, encode
 
@@ -59,7 +59,8 @@ def read_triggers(text: str | None, where: str) -> Triggers | None:
 
 def own_labels(metadata: Fields) -> dict[str, str]:
     """Without those with which Argo's server says who made an object."""
-    return {name: value for name, value in metadata.texts("labels").items() if not name.startswith(OF_ARGO)}
+    labels = metadata.texts("labels").items()
+    return {name: value for name, value in labels if name == INSTANCE_LABEL or not name.startswith(OF_ARGO)}
 
 
 def check_cron(document: Mapping[str, Any], plan: Plan) -> None:

@@ -33,6 +33,8 @@ class NodeStatus:
     phase: Phase
     attempts: int = 0
     message: str = ""
+    hint: str = ""
+    """What can be done about what the message says, where that is known."""
     started: datetime | None = None
     finished: datetime | None = None
 
@@ -84,6 +86,10 @@ class Backend(Protocol):
         """
         ...
 
+    def check(self, plan: Plan) -> None:
+        """Raise what `deploy` would, as far as that can be known before; nothing is written."""
+        ...
+
     def deployment(self, name: str) -> Deployment:
         """`NotDeployedError` if there is none of that name."""
         ...
@@ -121,6 +127,10 @@ class Backend(Protocol):
 
     def watch(self, run: str) -> Iterator[RunStatus]:
         """The run's status now and whenever it changed, up to and with a final one."""
+        ...
+
+    def pod_log(self, run: str, node: str) -> Iterator[str]:
+        """The lines that the last attempt of a node printed by itself, as far as its pod is still there."""
         ...
 
     def terminate(self, run: str) -> None:

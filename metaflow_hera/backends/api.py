@@ -38,8 +38,11 @@ class ArgoApi(Protocol):
         """All of a kind with these labels; None stands for any value."""
         ...
 
-    def check(self, document: Mapping[str, Any]) -> None:
-        """Raise what `create` would raise for the object's content; nothing is written."""
+    def check(self, document: Mapping[str, Any]) -> Document | None:
+        """Raise what `create` would raise, or `replace` for one with a resourceVersion, as far as can be known.
+
+        Nothing is written. What would be kept of it, if that is known.
+        """
         ...
 
     def create(self, document: Mapping[str, Any]) -> Document:
@@ -50,8 +53,8 @@ class ArgoApi(Protocol):
         """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
         ...
 
-    def delete(self, kind: str, name: str) -> bool:
-        """Whether there was such an object."""
+    def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
+        """Whether there was such an object; if it is only checked whether that may be deleted, it stays."""
         ...
 
     def act(self, action: Action, workflow: str) -> Document | None:
@@ -59,6 +62,10 @@ class ArgoApi(Protocol):
 
         If it came to be otherwise in the meantime, nothing happens.
         """
+        ...
+
+    def log(self, workflow: str, pod: str, container: str) -> Iterator[str]:
+        """The lines that a container has printed; none if it has not begun, or its pod is gone."""
         ...
 
     def watch(self, workflow: str) -> Iterator[Document]:

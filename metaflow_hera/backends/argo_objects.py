@@ -13,6 +13,8 @@ from metaflow_hera.argo import fixed
 from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus, Shutdown
 from metaflow_hera.backends.one_off import own_parameters
+from metaflow_hera.backends.pods import hint, pod_name
+from metaflow_hera.errors import BackendError, ManifestError
 from metaflow_hera.naming import Annotations, workflow_run_id
 from metaflow_hera.plan.names import PATH
 from metaflow_hera.plan.records import Plan
@@ -31,8 +33,29 @@ _PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
 
 
 def deployment_of(template: Document) -> Deployment:
-    """`ManifestError` for a template that this version did not write."""
-    plan = from_manifests([template])
+    """`BackendError` for a template that this version did not write, and cannot read."""
+    try:
+        plan = from_manifests([template])
+    except ManifestError as error:
+        name = template["metadata"]["name"]
+        raise BackendError(
+            f"WorkflowTemplate {name!r} was deployed by another version of metaflow-hera, or changed by hand: {error}; "
+            f"use that version, or deploy it anew after: mfhera delete {name}"
+        ) from error
+    return _deployment(template, plan)
+
+
+def listed_deployment(template: Document) -> Deployment:
+    """The same, with nothing but labels and annotations of a template that cannot be read: others are listed, too."""
+    try:
+        return _deployment(template, from_manifests([template]))
+    except ManifestError:
+        metadata = template["metadata"]
+        known = {name: metadata.get(name) or {} for name in ("labels", "annotations")}
+        return _deployment(template, Plan(name=metadata["name"], entrypoint="", templates=(), **known))
+
+
+def _deployment(template: Document, plan: Plan) -> Deployment:
     return Deployment(name=plan.name, plan=plan, created=_time(template["metadata"]["creationTimestamp"]))
 
 
@@ -77,7 +100,7 @@ def run_status(workflow: Document, *, with_nodes: bool = True) -> RunStatus:
         deployment=name_of_deployment(workflow),
         flow=_flow(workflow),
         phase=phase,
-        message=_message(workflow, nodes) if phase.is_bad else str(status.get("message") or ""),
+        message=_message(workflow, nodes) if phase.is_bad else str(status.get("message") or "") or _waiting(nodes),
         created=_time(metadata["creationTimestamp"]),
         started=_optional_time(status.get("startedAt")),
         finished=_optional_time(status.get("finishedAt")),
@@ -134,16 +157,19 @@ def _task_nodes(nodes: Mapping[str, Document]) -> Iterator[Document]:
 def _task(node: Document, nodes: Mapping[str, Document], templates: Mapping[str, Document]) -> NodeStatus:
     attempts = _attempts(node, nodes)
     last = attempts[-1] if attempts else node
+    phase = _PHASES.get(node.get("phase") or "", Phase.PENDING)
     template = templates.get(str(node.get("templateName") or ""), {})
     annotations = (template.get("metadata") or {}).get("annotations") or {}
+    message = str(last.get("message") or node.get("message") or "")
     inputs = {each["name"]: each.get("value") for each in (node.get("inputs") or {}).get("parameters") or ()}
     return NodeStatus(
         name=node["name"],
         step=str(annotations.get(Annotations.STEP) or node.get("templateName") or node["displayName"]),
         path=str(inputs.get(PATH) or "0"),
-        phase=_PHASES.get(node.get("phase") or "", Phase.PENDING),
+        phase=phase,
         attempts=len(attempts),
-        message=str(last.get("message") or node.get("message") or ""),
+        message=message,
+        hint=hint(message) if phase is Phase.PENDING or phase.is_bad else "",
         started=_optional_time(node.get("startedAt")),
         finished=_optional_time(node.get("finishedAt")),
     )
@@ -154,6 +180,21 @@ def _attempts(node: Document, nodes: Mapping[str, Document]) -> list[Document]:
         return [node]
     children = (nodes[child] for child in node.get("children") or () if child in nodes)
     return [child for child in children if child["type"] == "Pod"]
+
+
+def pod_of(workflow: Document, node: str) -> str:
+    """The pod of the last attempt of a node, by the node's name; empty if there is none."""
+    nodes = nodes_of(workflow.get("status") or {})
+    found = next((each for each in nodes.values() if each["name"] == node and each["type"] in ("Pod", "Retry")), None)
+    attempts = _attempts(found, nodes) if found else []
+    return pod_name(workflow["metadata"]["name"], attempts[-1]) if attempts else ""
+
+
+def _waiting(nodes: Mapping[str, Document]) -> str:
+    """What hinders a run that has not ended, if one can do something about it."""
+    pending = [node for node in nodes.values() if node["type"] == "Pod" and node.get("phase") == Phase.PENDING]
+    told = ((node["name"], str(node.get("message") or "")) for node in pending)
+    return next((f"{name} waits: {message}; {hint(message)}" for name, message in told if hint(message)), "")
 
 
 def _message(workflow: Document, nodes: Mapping[str, Document]) -> str:

@@ -1,5 +1,5 @@
-"""Argo's objects through the Argo Server, by Hera's service; what that lacks is added: time-outs, retries, a base path,
-errors that say what was tried, and watching.
+"""Argo's objects through the Argo Server, by Hera's service; what that lacks is added: errors that say what was tried,
+logs, watching, and the connections of `argo_session`.
 """
 
 from __future__ import annotations
@@ -8,34 +8,30 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 import requests
 from hera.exceptions import HeraException, NotFound
 from hera.workflows import WorkflowsService, models
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
+from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import Document
 from metaflow_hera.backends.api_errors import refused, unreachable
 from metaflow_hera.backends.argo_server_sensors import Sensors
+from metaflow_hera.backends.argo_session import ArgoSession, base_url
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
 T = TypeVar("T")
 
-TIMEOUT: Final = (5.0, 60.0)
-"""Seconds to connect, and to wait for each piece of an answer."""
-
-RETRIES: Final = Retry(
-    total=4, backoff_factor=0.5, status_forcelist=(502, 503, 504), allowed_methods=("GET", "PUT", "DELETE")
-)
-"""For a server that restarts; a POST is not repeated, for it may have been heard."""
-
 LOOK: Final = 1.0
-"""Seconds between two looks at a Workflow that is watched."""
+"""Seconds between two looks at a Workflow that is watched, where its changes are not told."""
+
+QUIET: Final = 20.0
+"""Seconds without news after which nothing more is expected of an answer that goes on."""
 
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -94,13 +90,6 @@ _LIFTED: Final = (Action.TERMINATE, Action.STOP, Action.RETRY)
 """What a suspension must not hold up."""
 
 
-class _Patient(requests.Session):
-    """A session that waits for no answer forever."""
-
-    def request(self, *args: Any, **options: Any) -> requests.Response:
-        return super().request(*args, **{"timeout": TIMEOUT, **options})
-
-
 class ArgoServerApi:
     """The Argo Server of the settings."""
 
@@ -109,21 +98,14 @@ class ArgoServerApi:
 
     @cached_property
     def _service(self) -> WorkflowsService:
-        url = self._settings.argo_server
-        if not url:
-            raise BackendError(
-                "the backend 'argo' needs the URL of an Argo Server; set MFHERA_ARGO_SERVER, for example to "
-                "https://argo.example.org"
-            )
-        session = _Patient()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+        host = base_url(self._settings)
+        return WorkflowsService(host=host, namespace=self.namespace, session=self._session)
+
+    @cached_property
+    def _session(self) -> ArgoSession:
+        session = ArgoSession(self._settings)
         weakref.finalize(self, session.close)
-        # Hera drops the last part of a base path that does not end with a slash.
-        host = f"{url if '://' in url else f'https://{url}'}".rstrip("/") + "/"
-        return WorkflowsService(
-            host=host, token=self._settings.argo_token or None, namespace=self.namespace, session=session
-        )
+        return session
 
     @property
     def namespace(self) -> str:
@@ -155,12 +137,13 @@ class ArgoServerApi:
         found = self._said(f"list {kind}s", lambda: call(label_selector=selector))
         return (_plain(each, kind) for each in found.items or ())
 
-    def check(self, document: Mapping[str, Any]) -> None:
+    def check(self, document: Mapping[str, Any]) -> Document | None:
         """Let the server lint it; what it cannot, a Sensor or a CronWorkflow alone, is refused when it is written."""
         if document["kind"] == "Sensor":
-            return
-        if document["kind"] != "CronWorkflow" or self.get("WorkflowTemplate", document["metadata"]["name"]):
-            self._write("lint", "check", document, _KINDS[document["kind"]].lint)
+            return None
+        if document["kind"] == "CronWorkflow" and not self.get("WorkflowTemplate", document["metadata"]["name"]):
+            return None
+        return self._write("lint", "check", document, _KINDS[document["kind"]].lint)
 
     def create(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if there is one of its name."""
@@ -176,8 +159,10 @@ class ArgoServerApi:
         assert request is not None, "nothing replaces a Workflow"
         return self._write("update", "update", document, request, document["metadata"]["name"])
 
-    def delete(self, kind: str, name: str) -> bool:
-        """Whether there was such an object."""
+    def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
+        """Whether there was such an object; whether it may be deleted, the server does not tell beforehand."""
+        if is_checked_only:
+            return self.get(kind, name) is not None
         if kind == "Sensor":
             return self._sensors.delete(name)
         call = getattr(self._service, f"delete_{_KINDS[kind].singular}")
@@ -205,14 +190,46 @@ class ArgoServerApi:
             f"{action} Workflow {workflow!r}", lambda: _plain(call(workflow, asked), "Workflow")
         )
 
+    def log(self, workflow: str, pod: str, container: str) -> Iterator[str]:
+        """The lines that a container has printed; none if it has not begun, or its pod is gone."""
+        parameters = {"podName": pod, "logOptions.container": container}
+        for entry in self._lines(
+            f"read the log of pod {pod!r}", f"workflows/{self.namespace}/{workflow}/log", parameters
+        ):
+            if "result" in entry:  # or else an error, of a pod that is not there
+                yield str(entry["result"].get("content", ""))
+
     def watch(self, workflow: str) -> Iterator[Document]:
-        """A Workflow now and whenever it changed, until it is gone; the service has no watch, so it is looked at."""
+        """A Workflow now and whenever it changed, until it is gone.
+
+        The server's stream of events tells when; what it does not tell, a look now and then does.
+        """
         version = ""
         while (found := self.get("Workflow", workflow)) is not None:
             if found["metadata"]["resourceVersion"] != version:
                 version = found["metadata"]["resourceVersion"]
                 yield found
+            for found in self._changes(workflow):
+                if found["metadata"]["resourceVersion"] != version:
+                    version = found["metadata"]["resourceVersion"]
+                    yield found
             time.sleep(LOOK)
+
+    def _changes(self, workflow: str) -> Iterator[Document]:
+        """As long as the server tells of some; a proxy in front of it may not let any through."""
+        parameters = {"listOptions.fieldSelector": f"metadata.name={workflow}"}
+        with suppress(BackendError):  # whatever is wrong, the next look tells
+            for entry in self._lines("watch", f"workflow-events/{self.namespace}", parameters):
+                result = entry.get("result") or {}
+                if result.get("type") not in ("ADDED", "MODIFIED"):
+                    return
+                yield _known(result["object"], "Workflow")
+
+    def _lines(self, what: str, path: str, parameters: Mapping[str, str]) -> Iterator[Any]:
+        try:
+            yield from self._session.lines(f"{base_url(self._settings)}api/v1/{path}", parameters, QUIET)
+        except (requests.RequestException, ValueError) as error:
+            raise unreachable(what, self.place, error) from error
 
     def _write(self, verb: str, told_as: str, document: Mapping[str, Any], request: type[Any], *name: str) -> Document:
         kind = _KINDS[document["kind"]]
@@ -249,5 +266,9 @@ def _is_past(action: Action, workflow: Document) -> bool:
 
 
 def _plain(found: Any, kind: str) -> Document:
-    document: Document = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, **document}
+    return _known(found.model_dump(mode="json", by_alias=True, exclude_none=True), kind)
+
+
+def _known(document: Document, kind: str) -> Document:
+    """The server leaves out what is asked for."""
+    return {"apiVersion": fixed.API_VERSION, "kind": kind, **document}

@@ -10,17 +10,20 @@ from metaflow_hera.backends import Action, Deployment, RunStatus, Shutdown
 from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.argo_objects import (
     deployment_of,
+    listed_deployment,
     name_of_deployment,
     order_of,
+    pod_of,
     run_status,
     workflow_from,
 )
 from metaflow_hera.backends.one_off import one_off_workflow, plan_of_workflow
 from metaflow_hera.backends.parameters import completed
+from metaflow_hera.backends.pods import CONTAINERS, own_lines
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
-from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
+from metaflow_hera.naming import INSTANCE_LABEL, Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs
@@ -36,6 +39,9 @@ class ClusterBackend:
         self.name = name
         self._api = api
         self._settings = settings
+        self._ours: dict[str, str | None] = {Annotations.FLOW: None}
+        if settings.argo_instance_id:
+            self._ours[INSTANCE_LABEL] = settings.argo_instance_id
 
     @property
     def place(self) -> str:
@@ -45,12 +51,15 @@ class ClusterBackend:
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)
 
+    def check(self, plan: Plan) -> None:
+        Publisher(self._api).check(plan)
+
     def deployment(self, name: str) -> Deployment:
         return deployment_of(self._template(name))
 
     def deployments(self) -> Iterator[Deployment]:
-        templates = self._api.list("WorkflowTemplate", {Annotations.FLOW: None})
-        return map(deployment_of, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
+        templates = self._api.list("WorkflowTemplate", self._ours)
+        return map(listed_deployment, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
 
     def delete(self, name: str) -> None:
         self._template(name)
@@ -73,7 +82,7 @@ class ClusterBackend:
         return run_status(self._workflow(run))
 
     def runs(self, name: str | None = None) -> Iterator[RunStatus]:
-        found = self._api.list("Workflow", {Annotations.FLOW: None})
+        found = self._api.list("Workflow", self._ours)
         wanted = [workflow for workflow in found if name is None or name_of_deployment(workflow) == name]
         return (run_status(workflow, with_nodes=False) for workflow in sorted(wanted, key=order_of, reverse=True))
 
@@ -90,6 +99,12 @@ class ClusterBackend:
                     break
             else:
                 self._workflow(run)
+
+    def pod_log(self, run: str, node: str) -> Iterator[str]:
+        workflow = self._workflow(run)
+        if pod := pod_of(workflow, node):
+            for container in CONTAINERS:
+                yield from own_lines(self._api.log(workflow["metadata"]["name"], pod, container))
 
     def terminate(self, run: str) -> None:
         terminated = self._act(Action.TERMINATE, run)
@@ -131,9 +146,7 @@ class ClusterBackend:
     def _template(self, name: str) -> dict[str, Any]:
         template = self._api.get("WorkflowTemplate", name)
         if template is None:
-            names = [
-                str(each["metadata"]["name"]) for each in self._api.list("WorkflowTemplate", {Annotations.FLOW: None})
-            ]
+            names = [str(each["metadata"]["name"]) for each in self._api.list("WorkflowTemplate", self._ours)]
             raise NotDeployedError(
                 f"{name!r} is not deployed in {self._api.place} (deployed: {', '.join(sorted(names)) or 'nothing is'}"
                 "); deploy it with `mfhera deploy`"

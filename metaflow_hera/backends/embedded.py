@@ -27,6 +27,7 @@ from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
 from metaflow_hera.engine.sensors import Sensors
+from metaflow_hera.engine.shim import LOG
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.engine.triggering import StoredEvent as StoredEvent
@@ -63,9 +64,12 @@ class EmbeddedBackend:
         host = platform.node()
         return place_name(self.name, host, f"{host}{self._home.data_dir}")
 
-    def deploy(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> None:
         if plan.schedule:
-            next_firing(plan.schedule, time.time())  # or it is refused now, not at its first time
+            next_firing(plan.schedule, time.time())  # or it is refused at its first time only
+
+    def deploy(self, plan: Plan) -> None:
+        self.check(plan)
         manifest = json.dumps(manifests(plan), sort_keys=True)
         self._home.make()
         with closing(TriggeringState.open(self._home.database)) as state:
@@ -154,6 +158,13 @@ class EmbeddedBackend:
                 before = status
                 while not status.phase.is_final and state.seen == seen and self._message(stored) == message:
                     time.sleep(LOOK)
+
+    def pod_log(self, run: str, node: str) -> Iterator[str]:
+        with self._state() as state:
+            numbers = [pod.number for pod in state.pods(self._found(state, run).number) if pod.node == node]
+        log = self._home.pods / str(numbers[-1]) / LOG if numbers else None
+        if log is not None and log.exists():
+            yield from log.read_text(encoding="utf-8", errors="replace").splitlines()
 
     def terminate(self, run: str) -> None:
         stored = self._ask(run, State.request_termination)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from json import JSONDecodeError
 from typing import Any, Final, TypeVar
 
 import httpx2
-from lightkube import Client, KubeConfig
+from lightkube import Client
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.resources.core_v1 import Pod
@@ -20,7 +20,8 @@ from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
-from metaflow_hera.backends.api_errors import refused, unreachable
+from metaflow_hera.backends.api_errors import no_credentials, refused, unreachable
+from metaflow_hera.backends.kubeconfig import cluster_config
 from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
@@ -34,6 +35,9 @@ WATCH_SECONDS: Final = 240
 
 WATCH_TRIES: Final = 8
 """How often a watch that breaks is begun anew before it is an error; half a minute in all."""
+
+_FAILURES: Final = (ApiError, httpx2.HTTPError, ConfigError, OSError, JSONDecodeError, KeyError)
+"""What a request may end with; all but the first two come from programs and files that give credentials."""
 
 RETRY_TRIES: Final = 20
 """How often others may change a Workflow that is to be tried again."""
@@ -70,17 +74,14 @@ class KubernetesApi:
 
     @cached_property
     def _client(self) -> Client:
-        try:
-            config = KubeConfig.from_env().get(self._settings.kube_context or None)
-        except (ConfigError, OSError, KeyError, ValueError) as error:
-            raise BackendError(
-                f"there is no Kubernetes to talk to: {error}; set KUBECONFIG, choose a context with "
-                "MFHERA_KUBE_CONTEXT, or use the backend 'embedded'"
-            ) from error
+        config = cluster_config(self._settings)
         timeout = httpx2.Timeout(30.0, connect=5.0, read=WATCH_SECONDS + 60.0)
-        client = Client(
-            config, namespace=self._settings.namespace or None, timeout=timeout, field_manager=FIELD_MANAGER
-        )
+        try:
+            client = Client(
+                config, namespace=self._settings.namespace or None, timeout=timeout, field_manager=FIELD_MANAGER
+            )
+        except (ConfigError, OSError, ValueError) as error:  # certificates that are not there, or are none
+            raise no_credentials("connect", config.cluster.server, error) from error
         weakref.finalize(self, client.close)  # nobody has to close a backend
         return client
 
@@ -105,24 +106,35 @@ class KubernetesApi:
         found = self._client.list(_resource(kind), labels=dict(labels), chunk_size=200)
         return map(_plain, self._each(f"list {kind}s", found))
 
-    def check(self, document: Mapping[str, Any]) -> None:
-        """Let the server validate it, and see whether it may be written; of a name that is taken nothing is said."""
-        with suppress(ConflictingWriteError):
-            self._said(f"create {_called(document)}", lambda: self._client.create(_typed(document), dry_run=True))
+    def check(self, document: Mapping[str, Any]) -> Document | None:
+        """Let the server validate it and say whether it may be written, as what it would keep."""
+        try:
+            return self._write(document, is_checked_only=True)
+        except ConflictingWriteError:
+            return None
 
     def create(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if there is one of its name."""
-        return self._said(f"create {_called(document)}", lambda: _plain(self._client.create(_typed(document))))
+        return self._write(document)
 
     def replace(self, document: Mapping[str, Any]) -> Document:
         """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
-        return self._said(f"update {_called(document)}", lambda: _plain(self._client.replace(_typed(document))))
+        return self._write(document)
 
-    def delete(self, kind: str, name: str) -> bool:
+    def _write(self, document: Mapping[str, Any], *, is_checked_only: bool = False) -> Document:
+        """Replace what has a version, create what has none."""
+        verb, write = "create", self._client.create
+        if "resourceVersion" in document["metadata"]:
+            verb, write = "update", self._client.replace
+        return self._said(
+            f"{verb} {_called(document)}", lambda: _plain(write(_typed(document), dry_run=is_checked_only))
+        )
+
+    def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
         """Whether there was such an object."""
 
         def deleted() -> bool:
-            self._client.delete(_resource(kind), name)
+            self._client.delete(_resource(kind), name, dry_run=is_checked_only)
             return True
 
         return self._unless_missing(f"delete {kind} {name!r}", deleted) or False
@@ -170,6 +182,14 @@ class KubernetesApi:
             if metadata and metadata.name and (metadata.annotations or {}).get(NODE_ID) in nodes:
                 yield metadata.name
 
+    def log(self, workflow: str, pod: str, container: str) -> Iterator[str]:
+        """The lines that a container has printed; none if it has not begun, or its pod is gone."""
+        try:
+            yield from (line.removesuffix("\n") for line in self._client.log(pod, container=container))
+        except _FAILURES as error:
+            if not (isinstance(error, ApiError) and error.status.code in (400, 404)):
+                raise self._told(error, f"read the log of pod {pod!r}") from error
+
     def watch(self, workflow: str) -> Iterator[Document]:
         """A Workflow now and whenever it changed, until it is gone; a connection that breaks is made anew."""
         events = self._client.watch(
@@ -183,13 +203,13 @@ class KubernetesApi:
     def _said(self, what: str, call: Callable[[], T]) -> T:
         try:
             return call()
-        except (ApiError, httpx2.HTTPError) as error:
+        except _FAILURES as error:
             raise self._told(error, what) from error
 
     def _unless_missing(self, what: str, call: Callable[[], T]) -> T | None:
         try:
             return call()
-        except (ApiError, httpx2.HTTPError) as error:
+        except _FAILURES as error:
             if _is_missing(error):
                 return None
             raise self._told(error, what) from error
@@ -197,13 +217,15 @@ class KubernetesApi:
     def _each(self, what: str, found: Iterable[T]) -> Iterator[T]:
         try:
             yield from found
-        except (ApiError, httpx2.HTTPError) as error:
+        except _FAILURES as error:
             raise self._told(error, what) from error
 
-    def _told(self, error: ApiError | httpx2.HTTPError, what: str) -> BackendError:
+    def _told(self, error: Exception, what: str) -> BackendError:
         if isinstance(error, ApiError):
             return refused(what, self.place, error.status.code or 0, _message(error))
-        return unreachable(what, self.place, str(error) or type(error).__name__)
+        if isinstance(error, httpx2.HTTPError):
+            return unreachable(what, self.place, str(error) or type(error).__name__)
+        return no_credentials(what, self.place, str(error) or type(error).__name__)
 
 
 @cache

@@ -7,12 +7,13 @@ last one leaves what belongs together, whoever it was and whatever died before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
+from metaflow_hera.backends.api_errors import refuse_dropped
 from metaflow_hera.errors import BackendError
 from metaflow_hera.naming import Annotations, sensor_name
 from metaflow_hera.plan.records import Plan
@@ -27,12 +28,23 @@ class Publisher:
 
     api: ArgoApi
 
+    def check(self, plan: Plan) -> None:
+        """Raise what `publish` would for what is there now, as far as that can be known; nothing is written."""
+        documents = manifests(plan)
+        for document in documents:
+            found = self._refuse_foreign(document["kind"], document["metadata"]["name"], plan.name)
+            placed = self._placed(document, **_replacing(found))
+            refuse_dropped(placed, self.api.check(placed), self.api.place)
+        before = self.api.get("WorkflowTemplate", plan.name)
+        made = {document["kind"] for document in documents}
+        for kind, name in _beside(plan.name):
+            if kind not in made and _belongs(self._found(kind, name, before), plan.name):
+                self.api.delete(kind, name, is_checked_only=True)
+
     def publish(self, plan: Plan) -> None:
         """Create or replace, whole or not at all: if an object is refused, the version before is put back."""
-        template, *others = manifests(plan)
-        for document in (template, *others):
-            self._refuse_foreign(document["kind"], document["metadata"]["name"], plan.name)
-            self.api.check(self._placed(document))
+        self.check(plan)
+        template, *_ = manifests(plan)
         before = self.api.get("WorkflowTemplate", plan.name)
         written = self._put(template, plan.name)
         try:
@@ -60,7 +72,7 @@ class Publisher:
         """The CronWorkflow and the Sensor of a template, where there was another one *before*."""
         made = manifests(from_manifests([template])) if template and _is_ours(template) else []
         wanted = {document["kind"]: document for document in made}
-        for kind, its_name in (("CronWorkflow", name), ("Sensor", sensor_name(name))):
+        for kind, its_name in _beside(name):
             if kind in wanted:
                 self._put(wanted[kind], name)
             elif _belongs(self._found(kind, its_name, before), name):
@@ -83,7 +95,7 @@ class Publisher:
             try:
                 if found is None:
                     return self.api.create(self._placed(document))
-                return self.api.replace(self._placed(document, resourceVersion=found["metadata"]["resourceVersion"]))
+                return self.api.replace(self._placed(document, **_replacing(found)))
             except ConflictingWriteError:
                 continue
         raise BackendError(f"the {kind} {name!r} was changed by others {TRIES} times in a row; deploy it again")
@@ -124,8 +136,19 @@ class Publisher:
         raise error
 
 
-def _is_ours(document: Mapping[str, Any]) -> bool:
-    return Annotations.FLOW in (document["metadata"].get("labels") or {})
+def _is_ours(document: Mapping[str, Any] | None) -> bool:
+    return document is not None and Annotations.FLOW in (document["metadata"].get("labels") or {})
+
+
+def _replacing(found: Mapping[str, Any] | None) -> dict[str, str]:
+    """What the metadata of an object has that replaces this one."""
+    return {} if found is None else {"resourceVersion": found["metadata"]["resourceVersion"]}
+
+
+def _beside(deployment: str) -> Iterator[tuple[str, str]]:
+    """Kind and name of what may belong to the template of a deployment."""
+    yield "CronWorkflow", deployment
+    yield "Sensor", sensor_name(deployment)
 
 
 def _deployment(document: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from metaflow_hera.cli.flow_help import help_of, required_words
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
+    dry_run_option,
     events_option,
     flow_option,
     json_option,
@@ -25,7 +26,7 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.output import moment, print_json, tell
 from metaflow_hera.cli.tokens import namespace_option, taken_tokens, token_options
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.deployment import DeployedFlow, deploy_checked
+from metaflow_hera.deploy.deployment import DeployedFlow, check_deployment, deploy_checked
 from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.deploy.starting import told
 from metaflow_hera.naming import PRODUCTION_TAG
@@ -38,8 +39,11 @@ from metaflow_hera.plan.records import Concurrency, Schedule, Triggers
 @options(events_option, token_options, namespace_option)
 @launch_options
 @lifecycle_options
+@dry_run_option
 @json_option
-def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
+def deploy(
+    flow: str, flow_name: str | None, with_: tuple[str, ...], dry_run: bool, as_json: bool, **chosen: Any
+) -> None:
     """Deploy a flow: check it, package its code, translate it, and make it the newest version.
 
     Runs in flight keep the version that they started with.
@@ -48,6 +52,7 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
     Examples:
       mfhera deploy flow.py --with retry
       mfhera deploy flow.py --max-workers 500 --name staging
+      mfhera deploy flow.py --dry-run
     """
     settings = settings_of(chosen["datastore"], chosen["backend"], package_suffixes=chosen["package_suffixes"])
     checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
@@ -59,8 +64,34 @@ def deploy(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: bo
         publishes=chosen["auto_emit_argo_events"],
         lifecycle=taken_lifecycle(chosen),
     )
-    made = deploy_checked(checked, choices, settings, tell, tokens=taken_tokens(chosen))
-    print_deployed(made, as_json=as_json)
+    if dry_run:
+        print_checked_only(
+            check_deployment(checked, choices, settings, tell, tokens=taken_tokens(chosen)), as_json=as_json
+        )
+    else:
+        print_deployed(deploy_checked(checked, choices, settings, tell, tokens=taken_tokens(chosen)), as_json=as_json)
+
+
+def print_checked_only(planned: DeployedFlow, *, as_json: bool = False) -> None:
+    if as_json:
+        print_json(facts(planned) | {"replaces": planned.previous, "dry_run": True})
+        return
+    name, version = click.style(planned.name, bold=True), planned.version
+    click.echo(
+        f"{planned.flow_name} can be deployed as {name} on the {planned.backend.name} backend, version {version}"
+    )
+    if planned.previous:
+        same = planned.previous == version
+        click.echo("  the same version is deployed" if same else f"  it would replace version {planned.previous}")
+    if planned.schedule:
+        click.echo(f"  it would run by itself at {_told(planned.schedule)}")
+    elif planned.previous_schedule:
+        click.echo(f"  its schedule would be removed: it runs by itself at {_told(planned.previous_schedule)}")
+    if planned.triggers:
+        click.echo(f"  it would run by itself {told(planned.triggers)}")
+    elif planned.previous_triggers:
+        click.echo(f"  its triggers would be removed: it runs by itself {told(planned.previous_triggers)}")
+    click.echo("  nothing was written")
 
 
 def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:

@@ -111,14 +111,14 @@ class _Lines:
     """A line for each change of a task."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[Phase, int]] = {}
+        self._seen: dict[str, tuple[Phase, int, str]] = {}
 
     def say(self, text: str) -> None:
         tell_timed(text)
 
     def show(self, status: RunStatus) -> None:
         for node in status.nodes:
-            now = (node.phase, node.attempts)
+            now = (node.phase, node.attempts, node.hint)
             if self._seen.get(node.name) != now:
                 self._seen[node.name] = now
                 tell_timed(f"[{node.step}/{node.path}] {_told(node)}")
@@ -126,7 +126,8 @@ class _Lines:
 
 def _told(node: NodeStatus) -> str:
     attempt = f" (attempt {node.attempts})" if node.attempts > 1 else ""
-    return colored(node.phase) + attempt + (f": {node.message}" if node.message else "")
+    told = "; ".join(filter(None, (node.message, node.hint)))
+    return colored(node.phase) + attempt + (f": {told}" if told else "")
 
 
 class _LiveTable:

@@ -10,7 +10,7 @@ from metaflow_hera.cli import collector
 from metaflow_hera.cli.follow import interruptible
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
 from metaflow_hera.cli.output import print_json
-from metaflow_hera.deploy.logs import LogLine, follow_logs, read_logs, select
+from metaflow_hera.deploy.logs import ALL_STREAMS, LogLine, follow_logs, read_logs, select
 from metaflow_hera.records.logs import STDERR, STDOUT
 
 
@@ -44,7 +44,7 @@ def logs(
       mfhera logs argo-parameterflow-x7k2p --follow
     """
     settings = settings_of(datastore, backend)
-    selection = select(target, settings, attempt, (only,) if only else (STDOUT, STDERR))
+    selection = select(target, settings, attempt, (only,) if only else ALL_STREAMS)
     is_single = bool(selection.path)
     if not follow:
         print_lines(read_logs(selection, settings), is_single=is_single, as_json=as_json)

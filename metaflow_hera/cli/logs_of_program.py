@@ -11,7 +11,7 @@ from metaflow_hera.cli.logs import print_lines
 from metaflow_hera.cli.options import options
 from metaflow_hera.cli.output import tell
 from metaflow_hera.cli.peer import program_of
-from metaflow_hera.deploy.logs import Selection, read_logs, select
+from metaflow_hera.deploy.logs import ALL_STREAMS, Selection, read_logs, select
 from metaflow_hera.deploy.scrubbing import scrub_logs
 from metaflow_hera.errors import UsageError
 from metaflow_hera.records.logs import STDERR, STDOUT
@@ -27,7 +27,7 @@ selection_options = options(
 
 def _selection(ctx: click.Context, path: str, only: str | None, attempt: int | None) -> Selection:
     program = program_of(ctx)
-    return select(program.of_flow(path), program.load(), attempt, (only,) if only else (STDOUT, STDERR))
+    return select(program.of_flow(path), program.load(), attempt, (only,) if only else ALL_STREAMS)
 
 
 @click.command()

@@ -13,6 +13,9 @@ from metaflow_hera.settings import BACKENDS, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Check everything, where it would be deployed, too, and write nothing."
+)
 with_option = click.option(
     "--with",
     "with_",

@@ -115,6 +115,7 @@ def _task_facts(node: NodeStatus) -> dict[str, object]:
         "phase": node.phase,
         "attempts": node.attempts,
         "message": node.message,
+        "hint": node.hint,
         "started": node.started,
         "finished": node.finished,
     }
@@ -122,4 +123,5 @@ def _task_facts(node: NodeStatus) -> dict[str, object]:
 
 def _task_row(node: NodeStatus) -> tuple[str, ...]:
     took = duration(node.started, node.finished)
-    return f"{node.step}/{node.path}", node.phase, str(node.attempts or ""), took, node.message.partition("\n")[0]
+    told = "; ".join(filter(None, (node.message.partition("\n")[0], node.hint)))
+    return f"{node.step}/{node.path}", node.phase, str(node.attempts or ""), took, told

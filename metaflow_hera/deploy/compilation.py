@@ -15,7 +15,7 @@ from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.starting import schedule_of, triggers_of_flow
 from metaflow_hera.flow.exit_hooks import hook_groups
-from metaflow_hera.naming import Annotations
+from metaflow_hera.naming import INSTANCE_LABEL, Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan
@@ -80,6 +80,7 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         project=(project.name, project.branch) if project else None,
         publishes=choices.publishes,
         annotations={**described(choices.lifecycle, flow, settings.user), **_annotations(flow, settings)},
+        labels=instance_labels(settings),
         hooks=hook_groups(flow.flow_class),
         **compiled_lifecycle(choices.lifecycle, settings),
     )
@@ -96,6 +97,11 @@ def prefix_of_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> s
 def in_first_namespace(flow: CheckedFlow, choices: Choices, settings: Settings) -> Choices:
     """The choices for manifests of a deployment that nobody looked for: those of one without a changed token."""
     return replace(choices, production=production_namespace(prefix_of_flow(flow, choices, settings)))
+
+
+def instance_labels(settings: Settings) -> dict[str, str]:
+    """What tells a controller that has an instance id which objects are its own."""
+    return {INSTANCE_LABEL: settings.argo_instance_id} if settings.argo_instance_id else {}
 
 
 def _annotations(flow: CheckedFlow, settings: Settings) -> dict[str, str]:

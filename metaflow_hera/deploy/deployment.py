@@ -20,7 +20,7 @@ from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_pa
 from metaflow_hera.deploy.ground import look_for
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.lifecycle import Lifecycle, LifecycleOptions
-from metaflow_hera.deploy.production import claim, release
+from metaflow_hera.deploy.production import Standing, claim, release
 from metaflow_hera.deploy.rights import Lock, Rights
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.starting import check_for_cluster
@@ -206,6 +206,16 @@ def deploy(
     return deploy_checked(checked, choices, settings, tell, tokens=tokens)
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """A deployment that nothing speaks against, before anything is written."""
+
+    compiled: Compiled
+    ground: Standing
+    flow: DeployedFlow
+    """As it would be."""
+
+
 def deploy_checked(
     flow: CheckedFlow,
     choices: Choices,
@@ -218,6 +228,33 @@ def deploy_checked(
 
     Nothing is written if another flow has its name there, or if it is the deployment of somebody else.
     """
+    planned = _planned(flow, choices, settings, tell, tokens)
+    standing = claim(planned.ground, tell)
+    planned.compiled.upload()
+    tell(describe_package(planned.compiled))
+    made = planned.flow
+    plan = replace(made.plan, annotations={**made.plan.annotations, **standing})
+    made.backend.deploy(plan)
+    found = made.backend.deployment(made.name)
+    return replace(made, plan=found.plan, created=found.created)
+
+
+def check_deployment(
+    flow: CheckedFlow,
+    choices: Choices,
+    settings: Settings,
+    tell: Tell = silent,
+    *,
+    tokens: TokenChoices = KEEP_TOKEN,
+) -> DeployedFlow:
+    """All that `deploy_checked` refuses, and what it would make; nothing is written, neither there nor in the store."""
+    planned = _planned(flow, choices, settings, tell, tokens)
+    planned.compiled.store.exists(planned.compiled.package.key)  # whether it can be reached
+    return planned.flow
+
+
+def _planned(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell, tokens: TokenChoices) -> _Planned:
+    """What would be deployed, once the backend has nothing against it."""
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
     backend = open_backend(settings)
     found = look_for(flow, choices, settings, backend, tokens)
@@ -225,20 +262,25 @@ def deploy_checked(
     if settings.backend != "embedded":
         check_for_cluster(compiled.plan, settings)
     refuse_unreachable_store(compiled, settings)
-    standing = claim(found, tell)
-    compiled.upload()
-    tell(describe_package(compiled))
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **standing, Annotations.DEPLOYED_AT: now})
-    backend.deploy(plan)
+    now = datetime.now(UTC)
+    stamp = {Annotations.DEPLOYED_AT: now.isoformat(timespec="milliseconds")}
+    plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **stamp})
+    backend.check(plan)
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
-    made = replace(_deployed(backend.deployment(plan.name), backend, settings), graph=flow.graph)
-    if found.replaced is None:
-        return made
-    replaced = found.replaced.plan
-    version = replaced.annotations.get(Annotations.VERSION)
-    return replace(made, previous=version, previous_schedule=replaced.schedule, previous_triggers=replaced.triggers)
+    replaced = found.replaced.plan if found.replaced else None
+    made = DeployedFlow(
+        name=plan.name,
+        plan=plan,
+        created=now,
+        backend=backend,
+        settings=settings,
+        graph=flow.graph,
+        previous=replaced.annotations.get(Annotations.VERSION) if replaced else None,
+        previous_schedule=replaced.schedule if replaced else None,
+        previous_triggers=replaced.triggers if replaced else None,
+    )
+    return _Planned(compiled, found, made)
 
 
 def deployed(name: str, settings: Settings | None = None) -> DeployedFlow:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from metaflow_hera.backends import RunStatus
+from metaflow_hera.deploy.pod_logs import Place, PodLogs, place_of, pod_logs
 from metaflow_hera.deploy.recorded import missing, open_records, step_ranks
 from metaflow_hera.deploy.runs import locate, status
 from metaflow_hera.errors import UnknownRunError
@@ -17,6 +19,11 @@ from metaflow_hera.records.tasks import path_order
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
+
+POD = "pod"
+"""The stream of what the store has not, but the pod."""
+
+ALL_STREAMS = (STDOUT, STDERR, POD)
 
 POLL_SECONDS = 0.5
 AT_ONCE = 256
@@ -43,13 +50,17 @@ class Selection:
     step: str = ""
     path: str = ""
     attempt: int | None = None
-    streams: tuple[str, ...] = (STDOUT, STDERR)
+    streams: tuple[str, ...] = ALL_STREAMS
     with_clones: bool = True
     """Whether what tasks printed counts that were taken over from the run that this one resumes."""
 
     @property
     def keys(self) -> RunKeys:
         return RunKeys(self.flow, self.run)
+
+    def has(self, place: Place) -> bool:
+        step, path, attempt = place
+        return self.step in ("", step) and self.path in ("", path) and self.attempt in (None, attempt)
 
     @property
     def prefix(self) -> str:
@@ -62,15 +73,12 @@ class Selection:
 Stream = tuple[str, str, int, str]
 """Step, path, attempt and which of the two."""
 
-Place = tuple[str, str, int]
-"""Step, path and attempt."""
-
 Attempts = dict[tuple[str, str], list[int]]
 """The numbers of the attempts that began, by step and path."""
 
 
 def select(
-    target: str, settings: Settings, attempt: int | None = None, streams: tuple[str, ...] = (STDOUT, STDERR)
+    target: str, settings: Settings, attempt: int | None = None, streams: tuple[str, ...] = ALL_STREAMS
 ) -> Selection:
     """The selection behind ``[Flow/]run[/step[/task]]``."""
     flow, run, rest = locate(target, settings)
@@ -82,7 +90,11 @@ def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
     """The lines that are written, task by task in the order of the steps, stdout before stderr."""
     store = open_records(settings)
     segments, attempts = _listed(store, selection, {})
-    _refuse_nothing(store, selection, attempts)
+    of_pods: list[LogLine] = []
+    if (known := pod_logs(selection.run, settings)) is not None:
+        of_pods += _of_pods(selection, *known, attempts)
+    if not of_pods:
+        _refuse_nothing(store, selection, attempts)
     wanted = [
         stream
         for stream in sorted(segments, key=_order(store, selection.keys))
@@ -92,6 +104,17 @@ def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
         streams = wanted[first : first + AT_ONCE]
         for stream, data in zip(streams, _contents(store, [segments[stream] for stream in streams]), strict=True):
             yield from _lines(stream, data)
+    yield from of_pods
+
+
+def _of_pods(selection: Selection, pods: PodLogs, found: RunStatus, attempts: Attempts) -> Iterator[LogLine]:
+    """What is not in the store of the selected tasks."""
+    if POD not in selection.streams:
+        return
+    recorded = [(*task, number) for task, numbers in attempts.items() for number in numbers]
+    nodes = tuple(node for node in found.nodes if selection.has(place_of(node)))
+    for (step, path, attempt), text in pods.lines(replace(found, nodes=nodes), recorded):
+        yield LogLine(step=step, path=path, attempt=attempt, stream=POD, text=text)
 
 
 def follow_logs(
@@ -102,15 +125,18 @@ def follow_logs(
     With an attempt in the selection, those of that one. *has_ended* is for whoever knows of the end without asking.
     """
     store = open_records(settings)
-    asked = has_ended or (lambda: status(f"{selection.flow}/{selection.run}", settings).phase.is_final)
     seen: dict[Stream, int] = {}
     rest: dict[Stream, bytes] = {}
-    is_over = False
+    is_over = has_told = False
+    known = pod_logs(selection.run, settings)
     cloned: dict[Place, AttemptKeys | None] = {}
     while not is_over:
-        is_over = asked()
+        found = status(f"{selection.flow}/{selection.run}", settings)
+        is_over = found.phase.is_final or (has_ended is not None and has_ended())
         segments, attempts = _listed(store, selection, cloned)
-        if is_over:
+        of_pods = [*_of_pods(selection, known[0], found, attempts)] if known else []
+        has_told = has_told or bool(of_pods)
+        if is_over and not has_told:
             _refuse_nothing(store, selection, attempts)
         for stream in sorted(segments, key=_order(store, selection.keys)):
             if selection.attempt not in (None, stream[2]):
@@ -120,6 +146,7 @@ def follow_logs(
             seen[stream] = len(keys)
             whole, newline, rest[stream] = (rest.get(stream, b"") + new).rpartition(b"\n")
             yield from _lines(stream, whole + newline + (rest[stream] if is_over else b""))
+        yield from of_pods
         if not is_over:
             time.sleep(POLL_SECONDS)
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.engine.alarm import Alarm, alarm
-from metaflow_hera.engine.phases import Phase
+from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.engine.waiting import Waiting
@@ -241,7 +241,7 @@ class _LocalRun:
             number = alarm.came.pop(0)
             hard = self._signal != 0
             self._signal = self._signal or number
-            self._take_in(self._scheduler.terminate(INTERRUPTED))
+            self._take_in(self._scheduler.shut_down(Shutdown.TERMINATE, INTERRUPTED))
             for worker in self._workers.values():
                 worker.terminate(signal.SIGKILL if hard else signal.SIGTERM)
             self._kill_at = time.monotonic() + GRACE_SECONDS

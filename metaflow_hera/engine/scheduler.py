@@ -69,13 +69,13 @@ class Scheduler:
         self._wake(now)
         return self._decided()
 
-    def shut_down(self, how: Shutdown) -> list[Pod]:
+    def shut_down(self, how: Shutdown, message: str = "") -> list[Pod]:
         """Start nothing more; when what runs has ended, so has the run. A stop comes too late for the exit handler."""
         if self.phase.is_final or (how is Shutdown.STOP and self._about.status is not None):
             return []
         if how is Shutdown.TERMINATE:
-            self.is_terminated, self.message = True, how
-        self._stop(how)
+            self.is_terminated, self.message = True, message or how
+        self._stop(message or how)
         return self._decided()
 
     @property

@@ -52,7 +52,7 @@ def compile_plan(graph: Graph, options: CompileOptions) -> Plan:
         service_account=options.service_account,
         labels={**options.labels, **flow_label},
         annotations={**_annotations(graph, options), **options.annotations},
-        run_labels=flow_label,
+        run_labels={**options.labels, **flow_label},
         deadline=options.deadline,
         priority=options.priority,
         ttl=options.ttl,

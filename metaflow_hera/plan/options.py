@@ -77,6 +77,7 @@ class CompileOptions:
     publishes: bool = True
     """Whether tasks of a deployment publish the event of their success."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Of every object, and of every run."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline: int | None = None
     """Seconds that a whole run may take."""

@@ -21,6 +21,8 @@ from metaflow_hera.naming import Annotations
 from metaflow_hera.settings import Settings
 
 CLUSTER = os.environ.get("MFHERA_TEST_KUBECONFIG", "")
+CONTEXT = os.environ.get("MFHERA_TEST_CONTEXT") or None
+"""One that may delete pods, which a retry needs; the current one, where this is not set."""
 ARGO_SERVER = os.environ.get("MFHERA_TEST_ARGO_SERVER", "")
 
 
@@ -46,7 +48,7 @@ def cluster_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     if not CLUSTER:
         pytest.skip("MFHERA_TEST_KUBECONFIG names no kubeconfig of a cluster with Argo")
     monkeypatch.setenv("KUBECONFIG", CLUSTER)
-    settings = Settings.load({"backend": "kubernetes"})
+    settings = Settings.load({"backend": "kubernetes", "kube_context": CONTEXT})
     api = KubernetesApi(settings)
     yield settings
     for kind in ("WorkflowTemplate", "CronWorkflow", "Workflow"):

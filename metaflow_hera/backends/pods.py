@@ -1,0 +1,69 @@
+"""What pods of a cluster tell when our code in them never ran: why they wait, what their containers printed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+CONTAINERS: Final = ("init", "main", "wait")
+"""Of each pod of Argo's, in the order in which they begin."""
+
+_PREFIX_LIMIT: Final = 242
+"""Characters that Argo leaves of what comes before the number in a pod's name."""
+
+_HINTS: Final = (
+    (
+        re.compile(
+            r"ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|RegistryUnavailable|ImageInspect"
+        ),
+        "the image cannot be pulled: check its name, and that the cluster may have it "
+        "(@kubernetes(image=…, image_pull_secrets=…), MFHERA_IMAGE)",
+    ),
+    (re.compile("exceeded quota"), "a quota of the namespace is used up: free some of it, or ask for more"),
+    (
+        re.compile("Unschedulable"),
+        "no node has room for it: ask for less with @resources, or for other nodes with @kubernetes",
+    ),
+    (
+        re.compile("CreateContainerConfigError"),
+        "something that its environment comes from is not there: see MFHERA_POD_SECRETS and @kubernetes(secrets=…)",
+    ),
+    (
+        re.compile(r"(?i)service ?account.* not found"),
+        "create the service account, or name another with MFHERA_SERVICE_ACCOUNT",
+    ),
+    (
+        re.compile("workflowtaskresults.* (forbidden|cannot)"),
+        "the service account of pods must be allowed to create and patch workflowtaskresults.argoproj.io",
+    ),
+)
+
+_OF_ARGO: Final = re.compile(r"time=\S+ level=(?P<level>\w+) msg=(?:\"Alloc=|.* argo=true)")
+_EXIT: Final = re.compile(r"Error: exit status \d+")
+_BAD: Final = ("error", "fatal", "panic")
+
+
+def hint(message: str) -> str:
+    """What to do about a pod that waits, or that failed, with this message; empty if it says all itself."""
+    return next((told for pattern, told in _HINTS if pattern.search(message)), "")
+
+
+def pod_name(workflow: str, node: Mapping[str, Any]) -> str:
+    """As Argo names the pod of a node."""
+    if node["name"] == workflow:
+        return workflow
+    prefix, number = f"{workflow}-{node['templateName']}", str(node["id"]).rpartition("-")[2]
+    return f"{prefix[:_PREFIX_LIMIT]}-{number}"
+
+
+def own_lines(lines: Iterable[str]) -> Iterator[str]:
+    """What the container itself printed, and what Argo's program around it complains of.
+
+    >>> [*own_lines(['time=1 level=INFO msg="waiting for signals" argo=true', "hello", "Error: exit status 3"])]
+    ['hello']
+    """
+    for line in lines:
+        found = _OF_ARGO.match(line)
+        if (found is None and not _EXIT.fullmatch(line)) or (found and found["level"].lower() in _BAD):
+            yield line
