@@ -97,3 +97,12 @@ class PlaceKeys:
     def version(self, name: str, version: str, deployed: float) -> str:
         """One version; *deployed* in seconds since the epoch."""
         return f"{self.versions(name)}{10**14 - round(deployed * 1000):014d}-{version}.json"
+
+
+def version_of(key: str) -> str:
+    """The version that a key stands for.
+
+    >>> version_of(PlaceKeys("somewhere").version("my-flow", "a2a0780451", 1.5))
+    'a2a0780451'
+    """
+    return key.rpartition("/")[2].partition("-")[2].removesuffix(".json")

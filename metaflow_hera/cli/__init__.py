@@ -25,6 +25,7 @@ COMMANDS = {
     "trigger": "metaflow_hera.cli.trigger:trigger",
     "list": "metaflow_hera.cli.deployments:list_command",
     "delete": "metaflow_hera.cli.deployments:delete",
+    "rollback": "metaflow_hera.cli.deployments:rollback",
     "runs": "metaflow_hera.cli.runs:runs",
     "status": "metaflow_hera.cli.runs:status",
     "logs": "metaflow_hera.cli.logs:logs",

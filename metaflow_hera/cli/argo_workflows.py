@@ -56,6 +56,7 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 @click.pass_context
 def create(
     ctx: click.Context,
+    /,
     max_workers: int,
     tags: tuple[str, ...],
     workflow_timeout: int | None,

@@ -72,21 +72,21 @@ def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:
     for parameter in deployed.parameters:
         click.echo(f"  --{parameter.name}  {help_of(parameter)}")
     if deployed.schedule:
-        click.echo(f"  it runs by itself at {_told(deployed.schedule)}")
+        click.echo(f"  it runs by itself at {told(deployed.schedule)}")
     else:
         click.echo("  nothing triggers it by itself")
     if deployed.previous_schedule and not deployed.schedule:
-        click.echo(f"  its schedule was removed: it ran by itself at {_told(deployed.previous_schedule)}")
+        click.echo(f"  its schedule was removed: it ran by itself at {told(deployed.previous_schedule)}")
     click.echo(f"  start a run with: mfhera trigger {deployed.name}{required_words(deployed.parameters)}")
 
 
-def _told(schedule: Schedule) -> str:
+def told(schedule: Schedule) -> str:
+    """When a deployment runs by itself, in a few words."""
     return f"{schedule.cron} ({schedule.timezone})"
 
 
 def facts(deployed: DeployedFlow) -> dict[str, object]:
     """A deployment as JSON."""
-    schedule = deployed.schedule
     return {
         "name": deployed.name,
         "flow": deployed.flow_name,
@@ -94,7 +94,7 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
         "deployer": deployed.deployer,
         "namespace": deployed.production_namespace,
         "created": deployed.created,
-        "schedule": {"cron": schedule.cron, "timezone": schedule.timezone} if schedule else None,
+        "schedule": schedule_facts(deployed.schedule),
         "parameters": {
             parameter.name: {"help": parameter.help, "default": parameter.default, "required": parameter.required}
             for parameter in deployed.parameters
@@ -103,7 +103,11 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
     }
 
 
+def schedule_facts(schedule: Schedule | None) -> dict[str, object] | None:
+    return {"cron": schedule.cron, "timezone": schedule.timezone} if schedule else None
+
+
 def row(deployed: DeployedFlow) -> tuple[str, ...]:
     """A deployment as a line of a table."""
-    schedule = _told(deployed.schedule) if deployed.schedule else ""
+    schedule = told(deployed.schedule) if deployed.schedule else ""
     return deployed.name, deployed.flow_name, deployed.version, deployed.deployer, moment(deployed.created), schedule

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from metaflow_hera.argo.manifest import manifests
-from metaflow_hera.backends import Backend
-from metaflow_hera.backends import Deployment as BackendDeployment
+from metaflow_hera.backends import Backend, Deployment
 from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.backends.parameters import completed
@@ -26,6 +25,7 @@ from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.tokens import KEEP_TOKEN, TokenChoices
 from metaflow_hera.deploy.triggered import TriggeredRun
+from metaflow_hera.deploy.versions import DeployedVersion, keep, roll_back, versions
 from metaflow_hera.errors import BackendError, ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.graph.model import Graph
@@ -105,6 +105,22 @@ class DeployedFlow:
         release(found, self.backend, self.settings)
         return True
 
+    def versions(self, limit: int | None = None) -> list[DeployedVersion]:
+        """The versions that it had, the newest first."""
+        return versions(self.backend.deployment(self.name), self.backend, self.settings, limit)
+
+    def rollback(self, version: str | None = None, authorize: str | None = None) -> DeployedFlow:
+        """Deploy an earlier version anew, by default the one before; the deployment as it is then.
+
+        Code, parameters, schedule and triggers are those of that version; runs in flight keep theirs.
+        """
+        found = self.backend.deployment(self.name)
+        self._rights(authorize).require(Lock.of(found.plan), "rolling it back")
+        roll_back(found, self.backend, self.settings, version)
+        made = _deployed(self.backend.deployment(self.name), self.backend, self.settings)
+        before = found.plan
+        return replace(made, previous=before.annotations.get(Annotations.VERSION), previous_schedule=before.schedule)
+
     def _rights(self, token: str | None) -> Rights:
         return Rights(settings=self.settings, given=token)
 
@@ -172,20 +188,23 @@ def deploy(
     branch: str | None = None,
     production: bool = False,
     namespace: str | None = None,
-    tokens: TokenChoices = KEEP_TOKEN,
+    authorize: str | None = None,
+    generate_new_token: bool = False,
+    new_token: str | None = None,
     settings: Settings | None = None,
     tell: Tell = silent,
 ) -> DeployedFlow:
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
     Configs are given by name, as files or as values: all runs of the version have them. *branch* and *production* are
-    for flows of a project. *namespace* is what the flow's code sees of other runs: those with this tag. *tokens* says
-    what is to become of the deployment's production token. *package_suffixes* are those of
-    the files that the code package holds besides ``.py``; by default as is set.
+    for flows of a project. *package_suffixes* are those of the files that the code package holds besides ``.py``; by
+    default as is set. *namespace* is what the flow's code sees of other runs: those with this tag. *authorize* is the
+    production token of a deployment that somebody else made; a new token, generated or given, makes a new namespace.
     """
     settings = settings or Settings.load()
     if package_suffixes:
         settings = replace(settings, package_suffixes=",".join(package_suffixes))
+    tokens = TokenChoices(authorize=authorize, generate=generate_new_token, new=new_token)
     choices = Choices(max_workers=max_workers, name=name, tags=tuple(tags), namespace=namespace or "")
     checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value, branch, production))
     return deploy_checked(checked, choices, settings, tell, tokens=tokens)
@@ -215,7 +234,10 @@ def deploy_checked(
         tell(sentence)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **standing, Annotations.DEPLOYED_AT: now})
+    if found.replaced is not None:
+        keep(found.replaced, backend, compiled.store)
     backend.deploy(plan)
+    keep(Deployment(name=plan.name, plan=plan, created=datetime.now(UTC)), backend, compiled.store)
     if settings.backend == "embedded" and (wishes := not_honoured(plan)):
         tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
     made = replace(_deployed(backend.deployment(plan.name), backend, settings), graph=flow.graph)
@@ -255,7 +277,7 @@ def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:
         )
 
 
-def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> DeployedFlow:
+def _deployed(found: Deployment, backend: Backend, settings: Settings) -> DeployedFlow:
     return DeployedFlow(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
 
 
