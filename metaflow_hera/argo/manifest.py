@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from metaflow_hera.argo import fixed
@@ -43,6 +43,24 @@ def from_manifests(documents: Iterable[Mapping[str, Any]]) -> Plan:
     if (cron := by_kind.get("CronWorkflow")) is not None:
         _check_schedule(cron, plan)
     return plan
+
+
+def listed_plan(documents: Sequence[Mapping[str, Any]]) -> Plan:
+    """The same for a list: what another version wrote tells what its annotations say, and has nothing to run."""
+    try:
+        return from_manifests(documents)
+    except ManifestError:
+        template = next((each for each in documents if each.get("kind") == "WorkflowTemplate"), None)
+        if template is None:
+            raise
+        metadata = template["metadata"]
+        return Plan(
+            name=metadata["name"],
+            entrypoint="",
+            templates=(),
+            labels=metadata.get("labels") or {},
+            annotations=metadata.get("annotations") or {},
+        )
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from metaflow_hera.argo import fixed
-from metaflow_hera.argo.manifest import from_manifests
+from metaflow_hera.argo.manifest import from_manifests, listed_plan
 from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus
 from metaflow_hera.naming import Annotations, workflow_run_id
 from metaflow_hera.plan.names import PATH
@@ -33,6 +33,12 @@ _PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
 def deployment_of(template: Document) -> Deployment:
     """`ManifestError` for a template that this version did not write."""
     plan = from_manifests([template])
+    return Deployment(name=plan.name, plan=plan, created=_time(template["metadata"]["creationTimestamp"]))
+
+
+def listed(template: Document) -> Deployment:
+    """The same for a list, in which a template of another version must not hide all others."""
+    plan = listed_plan([template])
     return Deployment(name=plan.name, plan=plan, created=_time(template["metadata"]["creationTimestamp"]))
 
 

@@ -11,6 +11,7 @@ from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.argo_objects import (
     ENDED,
     deployment_of,
+    listed,
     name_of_deployment,
     order_of,
     run_status,
@@ -49,7 +50,7 @@ class ClusterBackend:
 
     def deployments(self) -> Iterator[Deployment]:
         templates = self._api.list("WorkflowTemplate", {Annotations.FLOW: None})
-        return map(deployment_of, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
+        return map(listed, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
 
     def delete(self, name: str) -> None:
         self._template(name)

@@ -36,6 +36,8 @@ COMMANDS = {
     "terminate": "metaflow_hera.cli.runs:terminate",
     "engine": "metaflow_hera.cli.engine:engine",
     "token": "metaflow_hera.cli.tokens:token",
+    "rbac": "metaflow_hera.cli.rbac:rbac",
+    "iam-policy": "metaflow_hera.cli.rbac:iam_policy",
     "config": "metaflow_hera.cli.config:config",
 }
 
