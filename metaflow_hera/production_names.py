@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.naming import label_value, short_digest
 
+DEPLOYMENTS_PREFIX = "deployments/"
+"""Begins the keys of all that is kept of deployments."""
+
 _NUMBER = re.compile(r"-(\d+)-[a-z]{4}\Z")
 
 
@@ -84,7 +87,7 @@ class PlaceKeys:
 
     @property
     def prefix(self) -> str:
-        return f"deployments/{self.place}/"
+        return f"{DEPLOYMENTS_PREFIX}{self.place}/"
 
     def production(self, prefix: str) -> str:
         """Which production namespace those have whose namespaces begin so."""
@@ -97,3 +100,12 @@ class PlaceKeys:
     def version(self, name: str, version: str, deployed: float) -> str:
         """One version; *deployed* in seconds since the epoch."""
         return f"{self.versions(name)}{10**14 - round(deployed * 1000):014d}-{version}.json"
+
+
+def version_of(key: str) -> str:
+    """The version that a key stands for.
+
+    >>> version_of(PlaceKeys("somewhere").version("my-flow", "a2a0780451", 1.5))
+    'a2a0780451'
+    """
+    return key.rpartition("/")[2].partition("-")[2].removesuffix(".json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from metaflow_hera.argo import fixed
@@ -51,6 +51,24 @@ def from_manifests(documents: Iterable[Mapping[str, Any]]) -> Plan:
         if kind in by_kind:
             check(by_kind[kind], plan)
     return plan
+
+
+def listed_plan(documents: Sequence[Mapping[str, Any]]) -> Plan:
+    """The same for a list: what another version wrote tells what its annotations say, and has nothing to run."""
+    try:
+        return from_manifests(documents)
+    except ManifestError:
+        template = next((each for each in documents if each.get("kind") == "WorkflowTemplate"), None)
+        if template is None:
+            raise
+        metadata = template["metadata"]
+        return Plan(
+            name=metadata["name"],
+            entrypoint="",
+            templates=(),
+            labels=metadata.get("labels") or {},
+            annotations=metadata.get("annotations") or {},
+        )
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

@@ -110,8 +110,8 @@ def _forbidden(message: str) -> str:
     if found is None:
         return f"it is forbidden ({message})"
     return (
-        f"the user {found['user']} lacks the verb {found['verb']!r} on {found['resource']!r}; an administrator grants "
-        f"it with: {_grant(found)}"
+        f"the user {found['user']} lacks the verb {found['verb']!r} on {found['resource']!r}; `mfhera rbac` prints all "
+        f"that is needed, and an administrator grants this alone with: {_grant(found)}"
     )
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from metaflow_hera.argo import fixed
-from metaflow_hera.argo.manifest import from_manifests
+from metaflow_hera.argo.manifest import from_manifests, listed_plan
 from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus, Shutdown
 from metaflow_hera.backends.one_off import own_parameters
 from metaflow_hera.backends.pods import hint, pod_name
@@ -46,13 +46,8 @@ def deployment_of(template: Document) -> Deployment:
 
 
 def listed_deployment(template: Document) -> Deployment:
-    """The same, with nothing but labels and annotations of a template that cannot be read: others are listed, too."""
-    try:
-        return _deployment(template, from_manifests([template]))
-    except ManifestError:
-        metadata = template["metadata"]
-        known = {name: metadata.get(name) or {} for name in ("labels", "annotations")}
-        return _deployment(template, Plan(name=metadata["name"], entrypoint="", templates=(), **known))
+    """The same for a list, in which a template of another version must not hide all others."""
+    return _deployment(template, listed_plan([template]))
 
 
 def _deployment(template: Document, plan: Plan) -> Deployment:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from metaflow_hera.argo.manifest import manifests
+from metaflow_hera.argo.manifest import listed_plan, manifests
 from metaflow_hera.backends import Deployment, Phase, RunStatus, Shutdown
 from metaflow_hera.backends.embedded_status import run_status
 from metaflow_hera.backends.engine import read_plan
@@ -88,7 +88,7 @@ class EmbeddedBackend:
     def deployments(self) -> Iterator[Deployment]:
         with self._state() as state:
             stored = state.deployments()
-        return map(_deployment, stored)
+        return map(_listed, stored)
 
     def delete(self, name: str) -> None:
         with self._state() as state:
@@ -261,5 +261,13 @@ def _added(state: State, run: StoredRun) -> str:
 
 
 def _deployment(stored: StoredDeployment) -> Deployment:
-    created = datetime.fromtimestamp(stored.created, UTC)
-    return Deployment(name=stored.name, plan=read_plan(stored.manifest), created=created)
+    return Deployment(name=stored.name, plan=read_plan(stored.manifest), created=_created(stored))
+
+
+def _listed(stored: StoredDeployment) -> Deployment:
+    plan = listed_plan(json.loads(stored.manifest))
+    return Deployment(name=stored.name, plan=plan, created=_created(stored))
+
+
+def _created(stored: StoredDeployment) -> datetime:
+    return datetime.fromtimestamp(stored.created, UTC)

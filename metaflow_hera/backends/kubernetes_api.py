@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -223,6 +224,8 @@ class KubernetesApi:
     def _told(self, error: Exception, what: str) -> BackendError:
         if isinstance(error, ApiError):
             return refused(what, self.place, error.status.code or 0, _message(error))
+        if isinstance(error, httpx2.HTTPStatusError):  # what lightkube makes of a watch that is refused
+            return refused(what, self.place, error.response.status_code, _body(error.response))
         if isinstance(error, httpx2.HTTPError):
             return unreachable(what, self.place, str(error) or type(error).__name__)
         return no_credentials(what, self.place, str(error) or type(error).__name__)
@@ -262,8 +265,22 @@ def _message(error: ApiError) -> str:
     return "; ".join(causes) or str(error.status.message or error)
 
 
+def _body(response: httpx2.Response) -> str:
+    """What the server said, in its own words if it is Kubernetes."""
+    try:
+        text = response.read().decode(errors="replace")
+    except httpx2.HTTPError:
+        return response.reason_phrase
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text or response.reason_phrase
+
+
 def _again(error: Exception, count: int) -> OnErrorResult:
-    refused = isinstance(error, ApiError) and error.status.code in (401, 403)
-    if refused or count >= WATCH_TRIES:
+    code = error.status.code if isinstance(error, ApiError) else None
+    if isinstance(error, httpx2.HTTPStatusError):
+        code = error.response.status_code
+    if code in (401, 403) or count >= WATCH_TRIES:
         return OnErrorResult(OnErrorAction.RAISE)
     return OnErrorResult(OnErrorAction.RETRY, sleep=min(2.0 ** (count - 2), 8.0))

@@ -25,6 +25,7 @@ COMMANDS = {
     "trigger": "metaflow_hera.cli.trigger:trigger",
     "list": "metaflow_hera.cli.deployments:list_command",
     "delete": "metaflow_hera.cli.deployments:delete",
+    "rollback": "metaflow_hera.cli.deployments:rollback",
     "runs": "metaflow_hera.cli.runs:runs",
     "status": "metaflow_hera.cli.runs:status",
     "logs": "metaflow_hera.cli.logs:logs",
@@ -40,6 +41,8 @@ COMMANDS = {
     "event": "metaflow_hera.cli.event:event",
     "engine": "metaflow_hera.cli.engine:engine",
     "token": "metaflow_hera.cli.tokens:token",
+    "rbac": "metaflow_hera.cli.rbac:rbac",
+    "iam-policy": "metaflow_hera.cli.rbac:iam_policy",
     "config": "metaflow_hera.cli.config:config",
 }
 

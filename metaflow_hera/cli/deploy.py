@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.cli.beginnings import beginnings_facts, print_beginnings, starts, told_schedule
 from metaflow_hera.cli.flow_help import help_of, required_words
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
@@ -30,7 +31,6 @@ from metaflow_hera.deploy.deployment import DeployedFlow, check_deployment, depl
 from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.deploy.starting import told
 from metaflow_hera.naming import PRODUCTION_TAG
-from metaflow_hera.plan.records import Concurrency, Schedule, Triggers
 
 
 @click.command()
@@ -64,6 +64,7 @@ def deploy(
         publishes=chosen["auto_emit_argo_events"],
         lifecycle=taken_lifecycle(chosen),
     )
+    tokens = taken_tokens(chosen)
     if dry_run:
         print_checked_only(
             check_deployment(checked, choices, settings, tell, tokens=taken_tokens(chosen)), as_json=as_json
@@ -84,9 +85,9 @@ def print_checked_only(planned: DeployedFlow, *, as_json: bool = False) -> None:
         same = planned.previous == version
         click.echo("  the same version is deployed" if same else f"  it would replace version {planned.previous}")
     if planned.schedule:
-        click.echo(f"  it would run by itself at {_told(planned.schedule)}")
+        click.echo(f"  it would run by itself at {told_schedule(planned.schedule)}")
     elif planned.previous_schedule:
-        click.echo(f"  its schedule would be removed: it runs by itself at {_told(planned.previous_schedule)}")
+        click.echo(f"  its schedule would be removed: it runs by itself at {told_schedule(planned.previous_schedule)}")
     if planned.triggers:
         click.echo(f"  it would run by itself {told(planned.triggers)}")
     elif planned.previous_triggers:
@@ -108,56 +109,12 @@ def print_deployed(deployed: DeployedFlow, *, as_json: bool = False) -> None:
     click.echo(f"  its runs are in the namespace {PRODUCTION_TAG}{deployed.production_namespace}")
     for parameter in deployed.parameters:
         click.echo(f"  --{parameter.name}  {help_of(parameter)}")
-    _print_beginnings(deployed)
+    print_beginnings(deployed)
     click.echo(f"  start a run with: mfhera trigger {deployed.name}{required_words(deployed.parameters)}")
-
-
-def _print_beginnings(deployed: DeployedFlow) -> None:
-    """What starts runs by itself, and what does not any more."""
-    schedule, triggers = deployed.schedule, deployed.triggers
-    if schedule:
-        click.echo(f"  it runs by itself at {_told(schedule)}{_CONCURRENCY[schedule.concurrency]}")
-    if triggers:
-        click.echo(f"  it runs by itself {told(triggers)}")
-    if not (schedule or triggers):
-        click.echo("  nothing triggers it by itself")
-    if deployed.previous_schedule and not schedule:
-        click.echo(f"  its schedule was removed: it ran by itself at {_told(deployed.previous_schedule)}")
-    if deployed.previous_triggers and not triggers:
-        click.echo(f"  its triggers were removed: it ran by itself {told(deployed.previous_triggers)}")
-
-
-_CONCURRENCY = {
-    Concurrency.ALLOW: "",
-    Concurrency.FORBID: ", unless the run before has not ended",
-    Concurrency.REPLACE: ", in place of a run before that has not ended",
-}
-
-
-def _told(schedule: Schedule) -> str:
-    return f"{schedule.cron} ({schedule.timezone})"
-
-
-def _schedule_facts(schedule: Schedule) -> dict[str, object]:
-    return {"cron": schedule.cron, "timezone": schedule.timezone, "concurrency_policy": schedule.concurrency.value}
-
-
-def _trigger_facts(triggers: Triggers) -> list[dict[str, object]]:
-    return [
-        {
-            "event": each.name,
-            "parameters": dict(each.parameters),
-            "flow": each.flow or None,
-            "project": each.project or None,
-            "branch": each.branch or None,
-        }
-        for each in triggers.events
-    ]
 
 
 def facts(deployed: DeployedFlow) -> dict[str, object]:
     """A deployment as JSON."""
-    schedule, triggers = deployed.schedule, deployed.triggers
     return {
         "name": deployed.name,
         "flow": deployed.flow_name,
@@ -165,8 +122,7 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
         "deployer": deployed.deployer,
         "namespace": deployed.production_namespace,
         "created": deployed.created,
-        "schedule": _schedule_facts(schedule) if schedule else None,
-        "triggers": _trigger_facts(triggers) if triggers else [],
+        **beginnings_facts(deployed.plan),
         "parameters": {
             parameter.name: {"help": parameter.help, "default": parameter.default, "required": parameter.required}
             for parameter in deployed.parameters
@@ -177,7 +133,5 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
 
 def row(deployed: DeployedFlow) -> tuple[str, ...]:
     """A deployment as a line of a table."""
-    starts = [_told(deployed.schedule)] if deployed.schedule else []
-    starts += [each.name for each in deployed.triggers.events] if deployed.triggers else []
-    created = moment(deployed.created)
-    return deployed.name, deployed.flow_name, deployed.version, deployed.deployer, created, ", ".join(starts)
+    known = deployed.name, deployed.flow_name, deployed.version, deployed.deployer, moment(deployed.created)
+    return *known, starts(deployed.plan)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from metaflow_hera.argo.manifest import manifests
-from metaflow_hera.backends import Backend
-from metaflow_hera.backends import Deployment as BackendDeployment
+from metaflow_hera.backends import Backend, Deployment
 from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.backends.parameters import completed
@@ -27,6 +26,7 @@ from metaflow_hera.deploy.starting import check_for_cluster
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.tokens import KEEP_TOKEN, TokenChoices
 from metaflow_hera.deploy.triggered import TriggeredRun
+from metaflow_hera.deploy.versions import DeployedVersion, keep, roll_back, versions
 from metaflow_hera.errors import BackendError, ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.graph.model import Graph
@@ -112,6 +112,27 @@ class DeployedFlow:
         release(found, self.backend, self.settings)
         return True
 
+    def versions(self, limit: int | None = None) -> list[DeployedVersion]:
+        """The versions that it had, the newest first."""
+        return versions(self.backend.deployment(self.name), self.backend, self.settings, limit)
+
+    def rollback(self, version: str | None = None, authorize: str | None = None) -> DeployedFlow:
+        """Deploy an earlier version anew, by default the one before; the deployment as it is then.
+
+        Code, parameters, schedule and triggers are those of that version; runs in flight keep theirs.
+        """
+        found = self.backend.deployment(self.name)
+        self._rights(authorize).require(Lock.of(found.plan), "rolling it back")
+        roll_back(found, self.backend, self.settings, version)
+        made = _deployed(self.backend.deployment(self.name), self.backend, self.settings)
+        before = found.plan
+        return replace(
+            made,
+            previous=before.annotations.get(Annotations.VERSION),
+            previous_schedule=before.schedule,
+            previous_triggers=before.triggers,
+        )
+
     def _rights(self, token: str | None) -> Rights:
         return Rights(settings=self.settings, given=token)
 
@@ -179,7 +200,9 @@ def deploy(
     branch: str | None = None,
     production: bool = False,
     namespace: str | None = None,
-    tokens: TokenChoices = KEEP_TOKEN,
+    authorize: str | None = None,
+    generate_new_token: bool = False,
+    new_token: str | None = None,
     settings: Settings | None = None,
     tell: Tell = silent,
     **lifecycle: Unpack[LifecycleOptions],
@@ -187,14 +210,15 @@ def deploy(
     """Make the flow the newest version of its deployment; runs in flight keep the version that they started with.
 
     Configs are given by name, as files or as values: all runs of the version have them. *branch* and *production* are
-    for flows of a project. *namespace* is what the flow's code sees of other runs: those with this tag. *tokens* says
-    what is to become of the deployment's production token. *package_suffixes* are those of
-    the files that the code package holds besides ``.py``; by default as is set. *lifecycle* are the options of the same
-    names: ``workflow_timeout``, ``ttl``, ``pod_gc``, ``notify_on_error`` …
+    for flows of a project. *package_suffixes* are those of the files that the code package holds besides ``.py``; by
+    default as is set. *namespace* is what the flow's code sees of other runs: those with this tag. *authorize* is the
+    production token of a deployment that somebody else made; a new token, generated or given, makes a new namespace.
+    *lifecycle* are the options of the same names: ``workflow_timeout``, ``ttl``, ``pod_gc``, ``notify_on_error`` …
     """
     settings = settings or Settings.load()
     if package_suffixes:
         settings = replace(settings, package_suffixes=",".join(package_suffixes))
+    tokens = TokenChoices(authorize=authorize, generate=generate_new_token, new=new_token)
     choices = Choices(
         max_workers=max_workers,
         name=name,
@@ -234,7 +258,10 @@ def deploy_checked(
     tell(describe_package(planned.compiled))
     made = planned.flow
     plan = replace(made.plan, annotations={**made.plan.annotations, **standing})
+    if planned.ground.replaced is not None:
+        keep(planned.ground.replaced, made.backend, planned.compiled.store)
     made.backend.deploy(plan)
+    keep(Deployment(name=plan.name, plan=plan, created=made.created), made.backend, planned.compiled.store)
     found = made.backend.deployment(made.name)
     return replace(made, plan=found.plan, created=found.created)
 
@@ -312,7 +339,7 @@ def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:
         )
 
 
-def _deployed(found: BackendDeployment, backend: Backend, settings: Settings) -> DeployedFlow:
+def _deployed(found: Deployment, backend: Backend, settings: Settings) -> DeployedFlow:
     return DeployedFlow(name=found.name, plan=found.plan, created=found.created, backend=backend, settings=settings)
 
 

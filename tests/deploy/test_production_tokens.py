@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from token_flows import DownFlow, OneFlow, TokenFlow, UpFlow
 
@@ -23,7 +23,6 @@ from metaflow_hera.deploy import DeployedFlow, deployed
 from metaflow_hera.deploy import production as production_module
 from metaflow_hera.deploy.manifests import compile_manifests
 from metaflow_hera.deploy.tokens import (
-    TokenChoices,
     TokenFile,
     checked_token,
     digest_of,
@@ -36,6 +35,9 @@ from metaflow_hera.naming import Annotations
 from metaflow_hera.production_names import number_of, prefix_of, production_namespace
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
+
+slow = settings(max_examples=20, deadline=None)
+"""A digest takes a twentieth of a second, on purpose."""
 
 TEXTS = st.text(min_size=1, max_size=40)
 
@@ -50,10 +52,10 @@ def engine() -> Iterator[None]:
 def person(tmp_path: Path) -> Callable[..., Settings]:
     """The settings of somebody with a home of their own, who shares data directory and datastore with all others."""
 
-    def settings(name: str, **others: str) -> Settings:
+    def load(name: str, **others: str) -> Settings:
         return Settings.load({"user": name, "token_home": str(tmp_path / "homes" / name), **others})
 
-    return settings
+    return load
 
 
 def written() -> dict[str, bytes]:
@@ -92,12 +94,12 @@ def test_others_need_the_token_and_without_it_nothing_is_written(person: Any) ->
     before, plan = written(), deployed(made.name).plan
     for wrong in (None, "tokenflow-0-gtqo", "not-the-token-at-all", made.production_namespace):
         with pytest.raises(ProductionTokenError, match="belongs to ann, and you are bob") as raised:
-            deploy(TokenFlow, settings=person("bob"), tokens=TokenChoices(authorize=wrong))
+            deploy(TokenFlow, settings=person("bob"), authorize=wrong)
         assert wrong is None or wrong not in str(raised.value) or wrong in made.name
         with pytest.raises(ProductionTokenError):
             deployed(made.name, person("bob")).delete(wrong)
     with pytest.raises(ProductionTokenError):
-        deploy(TokenFlow, settings=person("bob"), tokens=TokenChoices(generate=True))
+        deploy(TokenFlow, settings=person("bob"), generate_new_token=True)
     assert written() == before
     assert deployed(made.name).plan == plan
     assert deploy(TokenFlow, settings=person("ann")).version == made.version
@@ -107,7 +109,7 @@ def test_whoever_has_the_token_may_deploy_and_has_it_from_then_on(person: Any) -
     made = deploy(TokenFlow, settings=person("ann"))
     token = made.production_token
     assert token is not None
-    by_bob = deploy(TokenFlow, settings=person("bob"), tokens=TokenChoices(authorize=f"production:{token}"))
+    by_bob = deploy(TokenFlow, settings=person("bob"), authorize=f"production:{token}")
     assert (by_bob.deployer, by_bob.production_token) == ("bob", token)
     assert by_bob.production_namespace == made.production_namespace
     assert deploy(TokenFlow, settings=person("ann")).deployer == "ann"
@@ -129,7 +131,7 @@ def test_a_token_is_worth_nothing_in_another_deployment(person: Any) -> None:
     token = deploy(TokenFlow, settings=person("ann")).production_token
     other = deploy(OneFlow, settings=person("ann"))
     with pytest.raises(ProductionTokenError, match="the token that was given is not its token"):
-        deploy(OneFlow, settings=person("bob"), tokens=TokenChoices(authorize=token))
+        deploy(OneFlow, settings=person("bob"), authorize=token)
     assert deployed(other.name).deployer == "ann"
 
 
@@ -150,23 +152,23 @@ def test_runs_are_in_the_production_namespace_and_so_is_their_code(person: Any) 
 def test_a_new_token_is_a_new_namespace_and_ends_the_old_one(person: Any) -> None:
     first = deploy(TokenFlow, settings=person("ann"))
     old = first.production_token
-    second = deploy(TokenFlow, settings=person("ann"), tokens=TokenChoices(generate=True))
+    second = deploy(TokenFlow, settings=person("ann"), generate_new_token=True)
     assert second.production_namespace == production_namespace("tokenflow", 1)
     with pytest.raises(ProductionTokenError):
-        deploy(TokenFlow, settings=person("bob"), tokens=TokenChoices(authorize=old))
+        deploy(TokenFlow, settings=person("bob"), authorize=old)
     chosen = "correct-horse-battery"
-    third = deploy(TokenFlow, settings=person("ann"), tokens=TokenChoices(new=chosen))
+    third = deploy(TokenFlow, settings=person("ann"), new_token=chosen)
     assert third.production_token == chosen
     assert third.production_namespace == namespace_of_chosen("tokenflow", chosen)
-    assert deploy(TokenFlow, settings=person("bob"), tokens=TokenChoices(authorize=chosen)).deployer == "bob"
-    fourth = deploy(TokenFlow, settings=person("bob"), tokens=TokenChoices(generate=True))
+    assert deploy(TokenFlow, settings=person("bob"), authorize=chosen).deployer == "bob"
+    fourth = deploy(TokenFlow, settings=person("bob"), generate_new_token=True)
     assert fourth.production_namespace == production_namespace("tokenflow", 2)
 
 
 @pytest.mark.parametrize("bad", ["short", "with a space in it", "unbekannt-ÄÖÜ-token", "line\nbreak-in-it", "x" * 501])
 def test_a_chosen_token_that_is_weak_or_gets_lost_is_refused_unseen(person: Any, bad: str) -> None:
     with pytest.raises(UsageError) as raised:
-        deploy(TokenFlow, settings=person("ann"), tokens=TokenChoices(new=bad))
+        deploy(TokenFlow, settings=person("ann"), new_token=bad)
     assert bad not in str(raised.value)
     with pytest.raises(NotDeployedError):
         deployed("tokenflow")
@@ -253,7 +255,7 @@ def test_without_its_record_a_deployment_says_itself_which_token_it_has(person: 
     moved = person("bob", datastore=str(tmp_path / "elsewhere"))
     with pytest.raises(ProductionTokenError):
         deploy(TokenFlow, settings=moved)
-    again = deploy(TokenFlow, settings=moved, tokens=TokenChoices(authorize=made.production_token))
+    again = deploy(TokenFlow, settings=moved, authorize=made.production_token)
     assert again.production_token == made.production_token
     assert len(list(open_store(moved.datastore, moved).keys("deployments/"))) >= 1
 
@@ -283,7 +285,7 @@ def test_where_a_token_cannot_be_kept_the_owner_is_told_and_goes_on(person: Any,
     assert any("only ann can" in line and "MFHERA_TOKEN_HOME" in line for line in told)
     assert made.production_token is None
     assert deploy(TokenFlow, settings=person("ann")).version == made.version
-    regained = deploy(TokenFlow, settings=person("ann"), tokens=TokenChoices(generate=True))
+    regained = deploy(TokenFlow, settings=person("ann"), generate_new_token=True)
     assert regained.production_token is not None
 
 
@@ -313,7 +315,7 @@ def test_two_changes_of_the_token_at_once_end_with_one_that_is_kept(person: Any)
 
     def change(number: int) -> bool:
         try:
-            deploy(TokenFlow, settings=person("ann"), tokens=TokenChoices(new=f"a-token-of-my-own-{number}"))
+            deploy(TokenFlow, settings=person("ann"), new_token=f"a-token-of-my-own-{number}")
         except BackendError as error:
             assert "deploy it again" in str(error)
             return False
@@ -324,6 +326,7 @@ def test_two_changes_of_the_token_at_once_end_with_one_that_is_kept(person: Any)
     assert deployed("tokenflow", person("ann")).production_token is not None
 
 
+@slow
 @given(TEXTS, TEXTS)
 def test_a_digest_tells_its_token_from_every_other(token: str, other: str) -> None:
     digest = digest_of(token)
@@ -332,6 +335,7 @@ def test_a_digest_tells_its_token_from_every_other(token: str, other: str) -> No
     assert token not in digest.split(":")
 
 
+@slow
 @given(st.text(max_size=80))
 def test_what_is_no_digest_is_that_of_no_token(text: str) -> None:
     assert not is_token("token", text)
@@ -339,6 +343,7 @@ def test_what_is_no_digest_is_that_of_no_token(text: str) -> None:
     assert not is_token("token", f"scrypt:{text}:AAAA:AAAA")
 
 
+@slow
 @given(st.from_regex(r"[a-z][-a-z0-9.]{0,30}", fullmatch=True), st.integers(0, 10_000))
 def test_a_namespace_tells_its_number_and_how_it_begins(prefix: str, number: int) -> None:
     made = production_namespace(prefix, number)

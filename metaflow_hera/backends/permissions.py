@@ -1,0 +1,67 @@
+"""What Kubernetes must allow, by what is done: the one table that Roles are made of, and that tests hold us to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+ARGO: Final = "argoproj.io"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """One verb on one kind of object of one namespace; the group of Kubernetes' own kinds is empty."""
+
+    group: str
+    resource: str
+    verb: str
+
+
+def _each(group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
+    return tuple(Permission(group, resource, verb) for verb in verbs)
+
+
+_FIND: Final = _each(ARGO, "workflowtemplates", "get", "list")
+"""A deployment, or the names of all where there is none of that name."""
+
+OPERATIONS: Final[Mapping[str, tuple[Permission, ...]]] = {
+    "deploy": (
+        *_each(ARGO, "workflowtemplates", "get", "create", "update"),
+        *_each(ARGO, "cronworkflows", "get", "create", "update", "delete"),
+    ),
+    "deployment": _FIND,
+    "deployments": _each(ARGO, "workflowtemplates", "list"),
+    "delete": (
+        *_each(ARGO, "workflowtemplates", "get", "list", "delete"),
+        *_each(ARGO, "cronworkflows", "get", "delete"),
+    ),
+    "trigger": (*_FIND, *_each(ARGO, "workflows", "create")),
+    "run": _each(ARGO, "workflows", "get"),
+    "runs": _each(ARGO, "workflows", "list"),
+    "watch": _each(ARGO, "workflows", "get", "watch"),
+    "terminate": (*_each(ARGO, "workflows", "get", "patch"), *_each(ARGO, "workflowtemplates", "get")),
+}
+"""Of deployers, by the methods of a `backends.Backend`."""
+
+OF_PODS: Final = _each(ARGO, "workflowtaskresults", "create", "patch")
+"""Of Argo's executor beside each step; our own code in a pod asks Kubernetes for nothing."""
+
+OF_SENSORS: Final = _each(ARGO, "workflows", "create")
+"""Of the Sensors that start runs when events come."""
+
+
+def deployers() -> tuple[Permission, ...]:
+    """All that the deployers of flows may do."""
+    return tuple(sorted({each for permissions in OPERATIONS.values() for each in permissions}))
+
+
+def rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
+    """As a Role has them: one rule for each kind of object."""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for each in sorted(set(permissions)):
+        verbs.setdefault((each.group, each.resource), []).append(each.verb)
+    return [
+        {"apiGroups": [group], "resources": [resource], "verbs": sorted(listed)}
+        for (group, resource), listed in verbs.items()
+    ]
