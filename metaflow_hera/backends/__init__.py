@@ -57,6 +57,11 @@ class Backend(Protocol):
 
     name: str
 
+    @property
+    def namespace(self) -> str:
+        """Of Kubernetes, where its runs are; empty for those of this machine."""
+        ...
+
     def deploy(self, plan: Plan) -> None:
         """Create or replace, whole or not at all; a plan without a schedule removes the one before.
 

@@ -35,6 +35,10 @@ class ClusterBackend:
         self._api = api
         self._settings = settings
 
+    @property
+    def namespace(self) -> str:
+        return self._api.namespace
+
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)
 

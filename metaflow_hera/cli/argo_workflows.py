@@ -53,7 +53,7 @@ def _parameters(_: Words) -> Sequence[Parameter]:
 @click.option("--only-json", is_flag=True, help="Print the manifests as JSON and deploy nothing.")
 @click.pass_context
 def create(
-    ctx: click.Context, max_workers: int, tags: tuple[str, ...], only_json: bool, **chosen: Any
+    ctx: click.Context, /, max_workers: int, tags: tuple[str, ...], only_json: bool, **chosen: Any
 ) -> DeployedFlow | list[dict[str, Any]]:
     """Deploy the flow: make it the newest version of its deployment."""
     program = program_of(ctx)
