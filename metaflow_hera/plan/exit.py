@@ -19,7 +19,7 @@ from metaflow_hera.plan.text import Condition, StatusIs, StatusIsNot, WorkflowNa
 EXIT_DEADLINE: Final = 3600
 """Seconds: Argo waits for the exit handler, so a pod whose image cannot be had would keep its run from ending."""
 
-AGAIN: Final = Retry(limit=2)
+AGAIN: Final = Retry(limit=1)
 """Of a pod that was taken away; a hook that was called is not called again."""
 
 REQUESTS: Final = {"cpu": "100m", "memory": "128Mi"}

@@ -104,6 +104,16 @@ def test_hooks_are_called_after_a_stop(ending: tuple[Any, str], argo: Callable[.
     assert exit_log(workflow).count("badly ") == 1
 
 
+def test_a_step_that_uses_more_memory_than_it_may_is_recorded_as_such(ending: tuple[Any, str]) -> None:
+    cluster, template = ending
+    workflow = cluster.submit(template, how="eats")
+
+    assert cluster.wait(workflow) == "Failed"
+
+    assert "killed by SIGKILL: it may have used more memory than there is" in end_of(workflow).message
+    assert exit_log(workflow).count("badly ") == 1
+
+
 def test_an_exit_pod_that_is_killed_comes_again_and_calls_nothing_twice(ending: tuple[Any, str]) -> None:
     cluster, template = ending
     workflow = cluster.submit(template, how="is-killed")

@@ -29,7 +29,7 @@ class EndingFlow(FlowSpec):
 
     how = Parameter("how", default="well")
 
-    @kubernetes(memory=100)
+    @kubernetes(cpu=0.1, memory=200, disk=10, qos="guaranteed")
     @step
     def start(self):
         if self.how == "fails":
@@ -38,6 +38,8 @@ class EndingFlow(FlowSpec):
             time.sleep(300)
         if self.how == "is-killed":
             os.kill(os.getpid(), 9)
+        if self.how == "eats":
+            print(len(b"x" * 10**9))
         self.next(self.end)
 
     @step
