@@ -42,7 +42,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(PodSettings, WorkflowSettings, NotificationSettings):
+class Settings(NotificationSettings, WorkflowSettings, PodSettings):
     """All settings of one command; texts, empty for what is not set and has no default."""
 
     datastore: str = setting("where everything is kept: a directory or s3://bucket/prefix")

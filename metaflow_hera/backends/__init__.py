@@ -79,6 +79,11 @@ class Backend(Protocol):
         """What tells it from all others that keep something in the same store: a `production_names.place_name`."""
         ...
 
+    @property
+    def namespace(self) -> str:
+        """Of Kubernetes, where its runs are; empty for those of this machine."""
+        ...
+
     def deploy(self, plan: Plan) -> None:
         """Create or replace, whole or not at all; a plan without a schedule removes the one before.
 

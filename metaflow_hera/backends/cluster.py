@@ -48,6 +48,10 @@ class ClusterBackend:
         namespace = self._api.namespace
         return place_name(self.name, namespace, f"{self._api.server.rstrip('/')}/{namespace}")
 
+    @property
+    def namespace(self) -> str:
+        return self._api.namespace
+
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)
 

@@ -54,6 +54,7 @@ class EmbeddedBackend:
     """A `backends.Backend` without a cluster; its engine is started when there is something to do."""
 
     name = "embedded"
+    namespace = ""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

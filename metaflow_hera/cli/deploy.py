@@ -66,11 +66,9 @@ def deploy(
     )
     tokens = taken_tokens(chosen)
     if dry_run:
-        print_checked_only(
-            check_deployment(checked, choices, settings, tell, tokens=taken_tokens(chosen)), as_json=as_json
-        )
+        print_checked_only(check_deployment(checked, choices, settings, tell, tokens=tokens), as_json=as_json)
     else:
-        print_deployed(deploy_checked(checked, choices, settings, tell, tokens=taken_tokens(chosen)), as_json=as_json)
+        print_deployed(deploy_checked(checked, choices, settings, tell, tokens=tokens), as_json=as_json)
 
 
 def print_checked_only(planned: DeployedFlow, *, as_json: bool = False) -> None:

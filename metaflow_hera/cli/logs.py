@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from metaflow_hera.cli import collector
 from metaflow_hera.cli.follow import interruptible
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
 from metaflow_hera.cli.output import print_json
+from metaflow_hera.deploy.exit_logs import read_exit_logs
 from metaflow_hera.deploy.logs import ALL_STREAMS, LogLine, follow_logs, read_logs, select
 from metaflow_hera.records.logs import STDERR, STDOUT
 
@@ -20,6 +22,7 @@ from metaflow_hera.records.logs import STDERR, STDOUT
     click.option("-f", "--follow", is_flag=True, help="Go on with what is printed until the run ends."),
     click.option("--stdout", "only", flag_value=STDOUT, help="Standard output only."),
     click.option("--stderr", "only", flag_value=STDERR, help="Standard error only."),
+    click.option("--exit", "of_exit", is_flag=True, help="What exit hooks printed, and whether people were told."),
     click.option("--attempt", type=click.IntRange(min=0), help="This attempt, from 0, instead of each task's last."),
     place_options,
     json_option,
@@ -28,10 +31,9 @@ def logs(
     target: str,
     follow: bool,
     only: str | None,
-    attempt: int | None,
-    datastore: str | None,
-    backend: str | None,
+    of_exit: bool,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Print what the tasks of a run printed, each line with its task before it.
 
@@ -42,9 +44,14 @@ def logs(
       mfhera logs argo-parameterflow-x7k2p
       mfhera logs argo-parameterflow-x7k2p/train/3 --stderr
       mfhera logs argo-parameterflow-x7k2p --follow
+      mfhera logs argo-parameterflow-x7k2p --exit
     """
-    settings = settings_of(datastore, backend)
-    selection = select(target, settings, attempt, (only,) if only else ALL_STREAMS)
+    settings = settings_of(chosen["datastore"], chosen["backend"])
+    streams = (only,) if only else ALL_STREAMS
+    if of_exit:
+        print_lines(read_exit_logs(target, settings, streams), is_single=True, as_json=as_json)
+        return
+    selection = select(target, settings, chosen["attempt"], streams)
     is_single = bool(selection.path)
     if not follow:
         print_lines(read_logs(selection, settings), is_single=is_single, as_json=as_json)

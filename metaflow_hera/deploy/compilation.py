@@ -10,6 +10,7 @@ from metaflow_hera.deploy.arguments import Arguments, default_arguments, describ
 from metaflow_hera.deploy.cells import module_text
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.lifecycle import compiled_lifecycle, described
+from metaflow_hera.deploy.pod_defaults import pod_defaults
 from metaflow_hera.deploy.projects import name_in_argo, prefix_in_production, project_of_flow
 from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
@@ -82,6 +83,7 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
         annotations={**described(choices.lifecycle, flow, settings.user), **_annotations(flow, settings)},
         labels=instance_labels(settings),
         hooks=hook_groups(flow.flow_class),
+        pod=pod_defaults(settings),
         **compiled_lifecycle(choices.lifecycle, settings),
     )
     plan = compile_plan(flow.graph, options)

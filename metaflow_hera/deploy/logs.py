@@ -103,7 +103,7 @@ def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
     for first in range(0, len(wanted), AT_ONCE):
         streams = wanted[first : first + AT_ONCE]
         for stream, data in zip(streams, _contents(store, [segments[stream] for stream in streams]), strict=True):
-            yield from _lines(stream, data)
+            yield from lines_of(stream, data)
     yield from of_pods
 
 
@@ -145,7 +145,7 @@ def follow_logs(
             (new,) = _contents(store, [keys[seen.get(stream, 0) :]])
             seen[stream] = len(keys)
             whole, newline, rest[stream] = (rest.get(stream, b"") + new).rpartition(b"\n")
-            yield from _lines(stream, whole + newline + (rest[stream] if is_over else b""))
+            yield from lines_of(stream, whole + newline + (rest[stream] if is_over else b""))
         yield from of_pods
         if not is_over:
             time.sleep(POLL_SECONDS)
@@ -224,7 +224,8 @@ def _contents(store: Store, segments: Sequence[Sequence[str]]) -> list[bytes]:
     return [b"".join(islice(data, len(of_stream))) for of_stream in segments]
 
 
-def _lines(stream: Stream, data: bytes) -> Iterator[LogLine]:
+def lines_of(stream: Stream, data: bytes) -> Iterator[LogLine]:
+    """The lines of a stream that holds *data*."""
     step, path, attempt, name = stream
     for line in data.decode(errors="replace").removesuffix("\n").split("\n") if data else ():
         yield LogLine(step=step, path=path, attempt=attempt, stream=name, text=line)

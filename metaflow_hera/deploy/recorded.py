@@ -99,16 +99,21 @@ def _unfinished(store: Store, keys: RunKeys) -> Iterator[tuple[str, str, Attempt
 
 def brief_status(record: RunRecord, end: EndRecord | None) -> RunStatus:
     began = datetime.fromtimestamp(record.created, UTC)
-    return RunStatus(
+    status = RunStatus(
         run=record.run,
         deployment=record.deployment,
         flow=record.flow,
-        phase=Phase(end.status) if end else Phase.RUNNING,
-        message=end.message if end else "",
+        phase=Phase.RUNNING,
         created=began,
         started=began,
-        finished=datetime.fromtimestamp(end.finished, UTC) if end else None,
     )
+    return ended_status(status, end) if end else status
+
+
+def ended_status(status: RunStatus, end: EndRecord) -> RunStatus:
+    """The status of a run that ended like this."""
+    finished = datetime.fromtimestamp(end.finished, UTC)
+    return replace(status, phase=Phase(end.status), message=end.message, finished=finished)
 
 
 def recorded_status(store: Store, flow: str, run: str) -> RunStatus:

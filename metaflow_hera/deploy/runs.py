@@ -8,10 +8,20 @@ from itertools import islice
 from metaflow_hera.backends import RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
-from metaflow_hera.deploy.recorded import brief_status, end_of, missing, open_records, record_end, recorded_status
+from metaflow_hera.deploy.gone import end_if_gone
+from metaflow_hera.deploy.recorded import (
+    brief_status,
+    end_of,
+    ended_status,
+    missing,
+    open_records,
+    record_end,
+    recorded_status,
+)
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
 from metaflow_hera.naming import Annotations, RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
+from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
 from metaflow_hera.store.parallel import each
@@ -54,11 +64,17 @@ def _status(flow: str, run: str, settings: Settings) -> RunStatus:
         try:
             found = open_backend(settings).run(run)
         except UnknownRunError:
-            pass  # it may have run before its backend was set up anew: its records tell
+            _end_if_gone(flow, run, settings)  # its records tell the rest
         else:
             record_end(found, settings)
             return found
     return recorded_status(open_records(settings), flow, run)
+
+
+def _end_if_gone(flow: str, run: str, settings: Settings) -> EndRecord | None:
+    store = open_records(settings)
+    record = run_records.read(store, flow, run)
+    return None if record is None else end_if_gone(store, record, open_backend(settings))
 
 
 def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatus]:
@@ -68,12 +84,24 @@ def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatu
     flow = _flow_of_name(name, settings) if name else None
     live = {status.run: status for status in islice(backend.runs(), LIVE) if flow in (None, status.flow)}
     keys = [RunKeys(one, run) for one in _flows(store, flow) for run in islice(run_records.run_ids(store, one), limit)]
-    recorded = [status for status in each(store, lambda key: _brief(store, key, live), keys) if status is not None]
+    recorded = [
+        _unless_gone(status, live, settings)
+        for status in each(store, lambda key: _brief(store, key, live), keys)
+        if status is not None
+    ]
     known = {status.run for status in recorded}
     found = [*recorded, *(status for run, status in live.items() if run not in known)]
     if name and not found:
         _refuse_unknown(name, store, settings)
     return sorted(found, key=lambda status: status.created, reverse=True)[:limit]
+
+
+def _unless_gone(status: RunStatus, live: dict[str, RunStatus], settings: Settings) -> RunStatus:
+    """The status, or that of the end that is written now, since the run's Workflow is gone."""
+    if status.phase.is_final or status.run in live or workflow_of_run(status.run) is None:
+        return status
+    end = _end_if_gone(status.flow, status.run, settings)
+    return ended_status(status, end) if end else status
 
 
 def client_run(flow: str, run: str, settings: Settings) -> Run | None:

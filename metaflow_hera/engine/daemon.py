@@ -112,15 +112,21 @@ class Engine:
         self.state.end_run(stored.number, Phase.ERROR, error.message, now)
 
     def _start_pods(self, now: float) -> None:
-        """Let the runs start pods in turn, as many as the machine may have; a gang counts as one, and starts whole."""
+        """Start as many pods as the machine may have: first those of the runs with the highest priority."""
         taken = sum(len(run.slots) for run in self._runs.values())
         waiting = [run for run in self._runs.values() if run.can_start]
+        for priority in sorted({run.priority for run in waiting}, reverse=True):
+            taken = self._start_in_turn([run for run in waiting if run.priority == priority], taken, now)
+
+    def _start_in_turn(self, waiting: list[LiveRun], taken: int, now: float) -> int:
+        """Let these runs start pods in turn; a gang counts as one, and starts whole. How many are taken then."""
         while waiting:
             for run in tuple(waiting):
                 before = len(run.slots)
                 if not run.start_next(now, has_room=taken < self._limits.pods) or not run.can_start:
                     waiting.remove(run)
                 taken += len(run.slots) - before
+        return taken
 
 
 def serve(

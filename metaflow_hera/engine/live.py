@@ -44,6 +44,7 @@ class LiveRun:
 
     def __init__(self, stored: StoredRun, plan: Plan, place: Place, *, started: float) -> None:
         self.stored = stored
+        self.priority = plan.priority or 0
         self._place = place
         self._scheduler = Scheduler(plan, stored.workflow, started=started)
         self._parameters = pods.parameters_file(stored.parameters)

@@ -5,35 +5,38 @@ from __future__ import annotations
 from metaflow_hera.notifications.message import Channel, Message, RunEnd, shortened
 from metaflow_hera.settings import Settings
 
-TEXT_LIMIT = 1500
-"""Characters of a failure: a section takes 3000, and each may become five by being escaped."""
-
 
 def message(end: RunEnd, settings: Settings) -> Message:
-    headline = f"{':white_check_mark:' if end.succeeded else ':rotating_light:'} {_escaped(end.headline)}"
+    """One section, which takes 3000 characters."""
+    sign = ":white_check_mark:" if end.succeeded else ":rotating_light:"
+    headline = f"{sign} {_shown(end.headline, 600)}"
     lines = [headline]
     if end.message:
-        lines.append(f"```{_escaped(_code(shortened(end.message, TEXT_LIMIT)))[:2500]}```")
-    lines.append(f"`{_escaped(_code(end.hint))}`")
+        lines.append(f"```{_shown(end.message, 1500)}```")
+    lines.append(f"`{_shown(end.hint, 400)}`")
     if end.link:
-        lines.append(f"<{_escaped(end.link).replace('|', '%7C')}|open it>")
+        lines.append(f"<{_shown(end.link, 400).replace('|', '%7C')}|open it>")
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}
     url = settings.slack_webhook_url
     return Message(url=url, body={"text": headline, "blocks": [section]}, secrets=(url,))
 
 
-def _escaped(text: str) -> str:
-    """What Slack shows as it is: ``<!channel>`` would call everybody.
+_MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "\N{MODIFIER LETTER GRAVE ACCENT}"}
 
-    >>> _escaped("<!channel> & co")
-    '&lt;!channel&gt; &amp; co'
+
+def _shown(text: str, limit: int) -> str:
+    """What Slack shows as *text*, as far as it fits: ``<!channel>`` would call everybody, a backtick end a code.
+
+    >>> _shown("<!channel> & co", 99), _shown("<<<", 9)
+    ('&lt;!channel&gt; &amp; co', '&lt;&lt;…')
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _code(text: str) -> str:
-    """What does not end the code that it stands in."""
-    return text.replace("`", "\N{MODIFIER LETTER GRAVE ACCENT}")
+    shown = ""
+    for character in shortened(text, limit):
+        escaped = _MARKUP.get(character, character)
+        if len(shown) + len(escaped) > limit:
+            return f"{shown}…"
+        shown += escaped
+    return shown
 
 
 def _problem(end: RunEnd, settings: Settings) -> str:

@@ -71,7 +71,7 @@ def step_container(step: Step, *, graph: Graph, names: Names, options: CompileOp
             inputs=(PATH,) if in_foreach else (),
             outputs=_outputs(step),
             parameters_file=PARAMETERS_FILE if step.name == graph.start else "",
-            env={**pod.env, **options.env, POD_DIR_VARIABLE: POD_DIR},
+            env={**pod.env, **options.env_of(options.env), POD_DIR_VARIABLE: POD_DIR},
             secrets=pod.secrets,
             requests=pod.requests,
             limits=pod.limits,

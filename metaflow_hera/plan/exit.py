@@ -12,13 +12,14 @@ from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE
 from metaflow_hera.plan.container import POD_VOLUME, literal, without_tags, words_of
 from metaflow_hera.plan.names import Names
 from metaflow_hera.plan.options import CompileOptions, Notices
+from metaflow_hera.plan.pod import camel_case
 from metaflow_hera.plan.records import Container, Retry, Steps, Task, Template
 from metaflow_hera.plan.text import Condition, StatusIs, StatusIsNot, WorkflowName, WorkflowStatus, render, text
 
 EXIT_DEADLINE: Final = 3600
 """Seconds: Argo waits for the exit handler, so a pod whose image cannot be had would keep its run from ending."""
 
-AGAIN: Final = Retry(limit=2)
+AGAIN: Final = Retry(limit=1)
 """Of a pod that was taken away; a hook that was called is not called again."""
 
 REQUESTS: Final = {"cpu": "100m", "memory": "128Mi"}
@@ -73,16 +74,22 @@ def _container(name: str, group: HookGroup, graph: Graph, options: CompileOption
     return without_tags(
         Container(
             name=name,
-            image=group.image or options.image,
+            image=options.image_of(group.image),
             command=options.command,
             args=words_of(command.argv()),
-            env={**options.env, **notices.env, POD_DIR_VARIABLE: POD_DIR},
+            env={**options.env_of({**options.env, **notices.env}), POD_DIR_VARIABLE: POD_DIR},
             secrets=options.secrets,
             optional_secrets=(notices.secret,) if notices.secret else (),
             requests=REQUESTS if is_more else {},
             retry=AGAIN if is_more else None,
             deadline=EXIT_DEADLINE,
+            image_pull_policy=options.pod.image_pull_policy,
+            image_pull_secrets=options.pod.image_pull_secrets,
+            node_selector=options.pod.node_selector,
+            tolerations=tuple(map(camel_case, options.pod.tolerations)),
             volumes=(POD_VOLUME,),
+            labels=options.pod.labels,
+            annotations=options.pod.annotations,
         )
     )
 

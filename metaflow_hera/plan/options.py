@@ -35,6 +35,29 @@ class Notices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodDefaults:
+    """What the settings say of pods: what no decorator of a step says otherwise."""
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, object], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Also those of a step that has others."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    cpu: str = ""
+    memory: str = ""
+    """In megabytes, like the next two."""
+    disk: str = ""
+    shared_memory: str = ""
+    qos: str = ""
+    registry: str = ""
+    """Of images that name none."""
+    image_pull_policy: str = ""
+    image_pull_secrets: tuple[str, ...] = ()
+    env_to_skip: frozenset[str] = frozenset()
+    """Variables that no container gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompileOptions:
     """What the deployer, the settings and the code package say."""
 
@@ -87,3 +110,15 @@ class CompileOptions:
     hooks: tuple[HookGroup, ...] = ()
     """The images in which functions of @exit_hook are called, and when."""
     notices: Notices = field(default_factory=Notices)
+    pod: PodDefaults = field(default_factory=PodDefaults)
+
+    def image_of(self, image: str) -> str:
+        """The whole name of an image, that of the flow for none."""
+        chosen = image or self.image
+        first, slash, _ = chosen.partition("/")
+        names_registry = bool(slash) and (first == "localhost" or "." in first or ":" in first)
+        return chosen if names_registry or not self.pod.registry else f"{self.pod.registry.rstrip('/')}/{chosen}"
+
+    def env_of(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What a container gets of *env*."""
+        return {name: value for name, value in env.items() if name not in self.pod.env_to_skip}

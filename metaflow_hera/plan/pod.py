@@ -10,7 +10,7 @@ from decimal import Decimal
 from metaflow_hera.errors import Problem
 from metaflow_hera.flow.decorators import decorator_of, environment, kubernetes, resources
 from metaflow_hera.graph.model import Step
-from metaflow_hera.plan.options import CompileOptions
+from metaflow_hera.plan.options import CompileOptions, PodDefaults
 from metaflow_hera.plan.records import Claim, EmptyDir, Volume
 
 
@@ -53,23 +53,24 @@ def pod_of(step: Step, options: CompileOptions) -> Pod:
     needed = decorator_of(step, resources) or resources()
     variables = decorator_of(step, environment) or environment()
     tmpfs = _tmpfs(wanted, needed)
+    defaults = options.pod
     return Pod(
-        image=wanted.image or options.image,
+        image=options.image_of(wanted.image or ""),
         command=(wanted.executable, *options.command[1:]) if wanted.executable else options.command,
-        env={**_temporary_directory(wanted, tmpfs), **_texts(variables.vars)},
+        env=options.env_of({**_temporary_directory(wanted, tmpfs), **_texts(variables.vars)}),
         secrets=tuple(dict.fromkeys((*options.secrets, *wanted.secret_names))),
-        requests=_requests(wanted, needed),
-        limits=_limits(wanted, needed),
-        image_pull_policy=wanted.image_pull_policy or "",
-        image_pull_secrets=wanted.pull_secret_names,
+        requests=_requests(wanted, needed, defaults),
+        limits=_limits(wanted, needed, defaults),
+        image_pull_policy=wanted.image_pull_policy or defaults.image_pull_policy,
+        image_pull_secrets=wanted.pull_secret_names or defaults.image_pull_secrets,
         service_account=wanted.service_account or "",
-        node_selector=wanted.node_labels,
-        tolerations=tuple(map(_camel_case, wanted.tolerations or ())),
-        volumes=(*tmpfs, *_shared_memory(wanted, needed), *_claims(wanted)),
-        security_context=_camel_case(wanted.security_context or {}),
+        node_selector=wanted.node_labels or defaults.node_selector,
+        tolerations=tuple(map(camel_case, wanted.tolerations or defaults.tolerations)),
+        volumes=(*tmpfs, *_shared_memory(wanted, needed, defaults), *_claims(wanted)),
+        security_context=camel_case(wanted.security_context or {}),
         ports=(int(wanted.port),) if wanted.port else (),
-        labels=_texts(wanted.labels or {}),
-        annotations=_texts(wanted.annotations or {}),
+        labels={**defaults.labels, **_texts(wanted.labels or {})},
+        annotations={**defaults.annotations, **_texts(wanted.annotations or {})},
     )
 
 
@@ -77,23 +78,23 @@ _GUARANTEED = {"cpu": "1", "memory": "4096M"}
 """What the peer gives every container; we only where a quality of service is asked for that needs amounts."""
 
 
-def _requests(wanted: kubernetes, needed: resources) -> dict[str, str]:
+def _requests(wanted: kubernetes, needed: resources, defaults: PodDefaults) -> dict[str, str]:
     """What the user asked for and no more: what a container gets otherwise, the cluster's own defaults know better."""
     amounts = {
-        "cpu": _largest(wanted.cpu, needed.cpu),
-        "memory": _largest(wanted.memory, needed.memory, unit="M"),
-        "ephemeral-storage": _largest(wanted.disk, needed.disk, unit="M"),
+        "cpu": _largest(wanted.cpu, needed.cpu) or _largest(defaults.cpu or None),
+        "memory": _megabytes(wanted.memory, needed.memory, default=defaults.memory),
+        "ephemeral-storage": _megabytes(wanted.disk, needed.disk, default=defaults.disk),
     }
     asked = {name: amount for name, amount in amounts.items() if amount}
-    return {**(_GUARANTEED if _is_guaranteed(wanted) else {}), **asked, **_devices(wanted, needed)}
+    return {**(_GUARANTEED if _is_guaranteed(wanted, defaults) else {}), **asked, **_devices(wanted, needed)}
 
 
-def _limits(wanted: kubernetes, needed: resources) -> dict[str, str]:
-    return _requests(wanted, needed) if _is_guaranteed(wanted) else _devices(wanted, needed)
+def _limits(wanted: kubernetes, needed: resources, defaults: PodDefaults) -> dict[str, str]:
+    return _requests(wanted, needed, defaults) if _is_guaranteed(wanted, defaults) else _devices(wanted, needed)
 
 
-def _is_guaranteed(wanted: kubernetes) -> bool:
-    return wanted.qos.lower() == "guaranteed"
+def _is_guaranteed(wanted: kubernetes, defaults: PodDefaults) -> bool:
+    return "guaranteed" in (wanted.qos.lower(), defaults.qos)
 
 
 def _devices(wanted: kubernetes, needed: resources) -> dict[str, str]:
@@ -116,6 +117,10 @@ def _largest(*amounts: float | str | None, unit: str = "") -> str:
     return (number.rstrip("0").rstrip(".") if "." in number else number) + unit
 
 
+def _megabytes(*amounts: float | str | None, default: str) -> str:
+    return _largest(*amounts, unit="M") or _largest(default or None, unit="M")
+
+
 def _tmpfs(wanted: kubernetes, needed: resources) -> tuple[EmptyDir, ...]:
     """A file system in memory; without a size, of half of the memory that the step asks for."""
     if not wanted.has_tmpfs:
@@ -129,8 +134,8 @@ def _temporary_directory(wanted: kubernetes, tmpfs: tuple[EmptyDir, ...]) -> dic
     return {"TMPDIR": tmpfs[0].path} if tmpfs and wanted.tmpfs_tempdir else {}
 
 
-def _shared_memory(wanted: kubernetes, needed: resources) -> Iterator[Volume]:
-    if size := _largest(wanted.shared_memory, needed.shared_memory, unit="M"):
+def _shared_memory(wanted: kubernetes, needed: resources, defaults: PodDefaults) -> Iterator[Volume]:
+    if size := _megabytes(wanted.shared_memory, needed.shared_memory, default=defaults.shared_memory):
         yield EmptyDir(name="shared-memory", path="/dev/shm", medium="Memory", size=size)  # noqa: S108
 
 
@@ -142,6 +147,6 @@ def _texts(values: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
 
 
-def _camel_case(values: Mapping[str, object]) -> dict[str, object]:
+def camel_case(values: Mapping[str, object]) -> dict[str, object]:
     """``run_as_user``, as the peer writes it, and ``runAsUser``, as Kubernetes does, are the same."""
     return {re.sub(r"_([a-z])", lambda match: match[1].upper(), name): value for name, value in values.items()}

@@ -48,6 +48,8 @@ class RunRecord:
     host: str = ""
     runner: int = 0
     """For a local run, the machine and the process that runs it: a run whose runner is gone has ended."""
+    namespace: str = ""
+    """Of Kubernetes, for a run in a cluster: who finds no Workflow of it there knows that it is gone."""
     origin: str = ""
     """The run that this one resumed."""
     triggers: tuple[Cause, ...] = ()

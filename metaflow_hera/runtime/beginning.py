@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow_hera import __version__
@@ -26,6 +27,9 @@ from metaflow_hera.store import Store
 
 if TYPE_CHECKING:
     from metaflow_hera.flow.configs import ConfigSpec
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""What Kubernetes puts into every pod that may talk to it."""
 
 
 def begin_run(
@@ -108,9 +112,18 @@ def run_record(
         graph=graph or {},
         host=os.uname().nodename if is_local else "",
         runner=os.getppid() if is_local else 0,
+        namespace="" if is_local else _namespace(),
         origin=command.origin,
         triggers=tuple(decode(Cause, text.encode()) for text in command.triggers),
     )
+
+
+def _namespace() -> str:
+    """That of this pod; empty where there is no cluster, or where pods may not know."""
+    try:
+        return NAMESPACE_FILE.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _system_tags(command: TaskCommand, now: float, graph: Mapping[str, Any]) -> Iterator[str]:

@@ -53,7 +53,8 @@ class _Rest:
             self._call_hooks()
 
     def _tell_people(self) -> None:
-        from metaflow_hera.notifications import RunEnd, notify  # with urllib, for who wants to be told
+        from metaflow_hera.notifications import notify  # with urllib, for who wants to be told
+        from metaflow_hera.notifications.message import RunEnd
 
         end = RunEnd(
             flow=self.command.flow,

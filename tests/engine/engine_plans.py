@@ -21,6 +21,7 @@ from metaflow_hera.plan.text import (
     Item,
     OutputIs,
     Retries,
+    StatusIs,
     StatusIsNot,
     Succeeded,
     TaskOutput,
@@ -74,8 +75,10 @@ EXIT = (
 )
 
 
-def with_exit(of: Plan) -> Plan:
-    return replace(of, templates=(*of.templates, *EXIT), on_exit="exit")
+def with_exit(of: Plan, *more: Task) -> Plan:
+    """With an exit handler of one step, and whichever come after that."""
+    steps, finish = EXIT
+    return replace(of, templates=(*of.templates, replace(steps, tasks=(*steps.tasks, *more)), finish), on_exit="exit")
 
 
 @dataclass
@@ -170,7 +173,12 @@ def plans(draw: st.DrawFn, depth: int = 2) -> Plan:
     entry = new_dag(depth)
     made = plan(*(t for t in templates if t.name == entry), *(t for t in templates if t.name != entry))
     made = replace(made, deadline=draw(st.none() | st.integers(1, 30)))
-    return with_exit(made) if draw(st.booleans()) else made
+    more = st.lists(st.tuples(st.sampled_from([None, StatusIs("Succeeded")]), st.booleans()), max_size=2)
+    tasks = (
+        Task(name=f"more{number}", template="finish", when=when, is_forgiven=is_forgiven)
+        for number, (when, is_forgiven) in enumerate(draw(more))
+    )
+    return with_exit(made, *tasks) if draw(st.booleans()) else made
 
 
 def outcomes(seed: int) -> Callable[[Pod], PodOutcome]:

@@ -277,6 +277,33 @@ def test_a_stopped_run_starts_nothing_more_but_its_exit_handler() -> None:
     assert (drive.scheduler.phase, drive.scheduler.message) == (Phase.FAILED, "the run took longer than its deadline")
 
 
+def exiting(*forgiven: bool) -> Plan:
+    """An exit handler of several steps, each of which is forgiven or not."""
+    tasks = tuple(
+        Task(name=f"e{number}", template="x", is_forgiven=is_forgiven) for number, is_forgiven in enumerate(forgiven)
+    )
+    return replace(plan(chain("a"), container("x"), Steps(name="exit", tasks=tasks)), on_exit="exit")
+
+
+def test_the_steps_of_an_exit_handler_run_one_after_the_other() -> None:
+    drive = Drive(exiting(False, False, False)).run()
+    assert drive.started == ["wf.a", "wf.onExit[0].e0", "wf.onExit[1].e1", "wf.onExit[2].e2"]
+    assert drive.phases["wf.onExit"] is Phase.SUCCEEDED
+
+
+def test_after_a_step_of_the_exit_handler_that_is_forgiven_everything_goes_on_as_after_success() -> None:
+    drive = Drive(exiting(True, True), failing("wf.onExit[0].e0")).run()
+    assert drive.started == ["wf.a", "wf.onExit[0].e0", "wf.onExit[1].e1"]
+    assert (drive.phases["wf.onExit"], drive.scheduler.phase) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
+    assert drive.scheduler.message == ""
+
+
+def test_a_step_of_the_exit_handler_that_is_not_forgiven_ends_it_and_fails_the_run() -> None:
+    drive = Drive(exiting(False, True), failing("wf.onExit[0].e0")).run()
+    assert drive.started == ["wf.a", "wf.onExit[0].e0"]
+    assert (drive.phases["wf.onExit"], drive.scheduler.phase) == (Phase.FAILED, Phase.FAILED)
+
+
 def test_a_terminated_run_has_no_exit_handler() -> None:
     drive = Drive(with_exit(plan(chain("a", "b"), container("x"))), failing("wf.a"))
     drive.take(drive.scheduler.begin())

@@ -9,8 +9,10 @@ import pytest
 
 from metaflow_hera.command import ExitCommand, TaskCommand
 from metaflow_hera.errors import FlowError, NamingError
+from metaflow_hera.flow.exit_hooks import HookGroup
 from metaflow_hera.graph.model import DecoratorSpec, End, Foreach, Graph, Linear, Split, Step, Switch, Transition
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
+from metaflow_hera.plan.options import Notices, PodDefaults
 from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Retry, Schedule, Steps, Task
 from metaflow_hera.plan.text import (
     AllOf,
@@ -20,6 +22,7 @@ from metaflow_hera.plan.text import (
     Never,
     OutputIs,
     Retries,
+    StatusIs,
     StatusIsNot,
     Succeeded,
     TaskOutput,
@@ -470,3 +473,126 @@ def test_steps_may_be_called_like_our_own_templates() -> None:
 
 def test_the_same_flow_and_options_give_the_same_plan() -> None:
     assert compiled(SWITCH) == compiled(dict(reversed(SWITCH.items())))
+
+
+def exit_tasks(plan: Plan) -> tuple[Task, ...]:
+    on_exit = plan.by_name[plan.on_exit]
+    assert isinstance(on_exit, Steps)
+    return on_exit.tasks
+
+
+def exit_command(plan: Plan, name: str) -> ExitCommand:
+    return ExitCommand.parse([render(word) for word in container(plan, name).args])
+
+
+@pytest.mark.parametrize(
+    ("groups", "notices", "whens"),
+    [
+        ((), Notices(on_error=True), (StatusIsNot("Succeeded"),)),
+        ((), Notices(on_success=True), (None,)),
+        ((HookGroup("", on_error=True),), Notices(), (StatusIsNot("Succeeded"),)),
+        ((HookGroup("", on_success=True),), Notices(), (None,)),
+        ((HookGroup("i:1", on_success=True),), Notices(), (StatusIsNot("Succeeded"), StatusIs("Succeeded"))),
+        ((HookGroup("i:1", on_error=True),), Notices(), (StatusIsNot("Succeeded"), StatusIsNot("Succeeded"))),
+        (
+            (HookGroup("i:1", on_success=True, on_error=True), HookGroup("", on_success=True)),
+            Notices(),
+            (None, None),
+        ),
+    ],
+)
+def test_a_pod_at_the_exit_starts_only_after_the_ends_that_it_has_work_for(
+    groups: tuple[HookGroup, ...], notices: Notices, whens: tuple[object, ...]
+) -> None:
+    plan = compile_plan(graph(LINEAR), options(hooks=groups, notices=notices))
+    tasks = exit_tasks(plan)
+    assert tuple(task.when for task in tasks) == whens
+    assert all(task.is_forgiven for task in tasks)
+    assert all(container(plan, task.template).deadline == 3600 for task in tasks)
+
+
+def test_hooks_of_another_image_have_a_container_of_it_after_the_one_that_writes_the_end() -> None:
+    groups = (HookGroup("", on_error=True), HookGroup("hooks:1", on_success=True), HookGroup("hooks:2", on_error=True))
+    plan = compile_plan(
+        graph(LINEAR), options(hooks=groups, secrets=("s3",), env={"MFHERA_S3_ENDPOINT_URL": "http://s"})
+    )
+    names = [task.template for task in exit_tasks(plan)]
+    assert names == ["exit", "exit-hooks", "exit-hooks-2"]
+    assert [container(plan, name).image for name in names] == ["python:3.11", "hooks:1", "hooks:2"]
+    assert [exit_command(plan, name).image for name in names] == ["", "hooks:1", "hooks:2"]
+    assert {exit_command(plan, name).file for name in names} == {"f.py"}
+    assert {container(plan, name).secrets for name in names} == {("s3",)}
+    assert {container(plan, name).env["MFHERA_S3_ENDPOINT_URL"] for name in names} == {"http://s"}
+
+
+def test_the_secret_of_the_channels_is_named_by_the_container_that_tells_people_and_may_be_missing() -> None:
+    notices = Notices(on_error=True, secret="channels", link="https://argo/workflows/team")
+    groups = (HookGroup("hooks:1", on_error=True),)
+    plan = compile_plan(graph(LINEAR), options(notices=notices, hooks=groups))
+    assert container(plan, "exit").optional_secrets == ("channels",)
+    assert container(plan, "exit-hooks").optional_secrets == ()
+    assert exit_command(plan, "exit").notify == ("error",)
+    assert exit_command(plan, "exit").link == "https://argo/workflows/team/{{workflow.name}}"
+    assert exit_command(plan, "exit-hooks").notify == ()
+
+
+def test_without_hooks_the_exit_costs_nothing_more() -> None:
+    plan = compiled(LINEAR)
+    (task,) = exit_tasks(plan)
+    assert (task.when, task.is_forgiven) == (StatusIsNot("Succeeded"), False)
+    assert (container(plan, "exit").retry, container(plan, "exit").requests) == (None, {})
+
+
+DEFAULTS = PodDefaults(
+    node_selector={"disk": "ssd"},
+    tolerations=({"key": "spot"},),
+    labels={"team": "a", "cost": "1"},
+    annotations={"note": "x"},
+    cpu="0.5",
+    memory="512",
+    disk="100",
+    shared_memory="64",
+    registry="registry.local/",
+    image_pull_policy="Always",
+    image_pull_secrets=("pull",),
+    env_to_skip=frozenset({"SECRET_NAME"}),
+)
+
+
+def test_what_the_settings_say_of_pods_holds_for_steps_that_say_nothing_and_for_the_exit() -> None:
+    plan = compile_plan(graph(LINEAR), options(pod=DEFAULTS, env={"SECRET_NAME": "x", "OTHER": "y"}))
+    for name in ("start", "exit"):
+        pod = container(plan, name)
+        assert pod.image == "registry.local/python:3.11"
+        assert (pod.node_selector, pod.tolerations) == ({"disk": "ssd"}, ({"key": "spot"},))
+        assert (pod.image_pull_policy, pod.image_pull_secrets) == ("Always", ("pull",))
+        assert (pod.labels["team"], pod.annotations["note"]) == ("a", "x")
+        assert ("SECRET_NAME" in pod.env, pod.env["OTHER"]) == (False, "y")
+    step = container(plan, "start")
+    assert step.requests == {"cpu": "0.5", "memory": "512M", "ephemeral-storage": "100M"}
+    assert [volume.path for volume in step.volumes] == ["/tmp/mfhera", "/dev/shm"]
+
+
+def test_what_a_step_says_of_its_pod_comes_before_the_settings() -> None:
+    said = spec(
+        "kubernetes",
+        cpu=2,
+        memory=100,
+        image="ghcr.io/team/image:1",
+        node_selector={"zone": "b"},
+        tolerations=[{"key": "gpu"}],
+        labels={"team": "b"},
+        image_pull_policy="Never",
+    )
+    pod = container(compile_plan(graph(LINEAR, start=said), options(pod=DEFAULTS)), "start")
+    assert pod.image == "ghcr.io/team/image:1"
+    assert pod.requests == {"cpu": "2", "memory": "100M", "ephemeral-storage": "100M"}
+    assert (pod.node_selector, pod.tolerations) == ({"zone": "b"}, ({"key": "gpu"},))
+    assert pod.labels == {"team": "b", "cost": "1"}
+    assert pod.image_pull_policy == "Never"
+
+
+def test_resources_of_a_step_are_not_raised_to_what_the_settings_say() -> None:
+    said = spec("resources", memory=100)
+    pod = container(compile_plan(graph(LINEAR, start=said), options(pod=DEFAULTS)), "start")
+    assert pod.requests["memory"] == "100M"

@@ -6,10 +6,11 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from containers import RUN, deploy, steps
+from containers import RUN, Deployment, deploy, steps
 
 from metaflow_hera.command import ExitCommand
 from metaflow_hera.records import runs, tasks
@@ -426,3 +427,70 @@ def test_a_container_that_fails_says_why_where_its_backend_looks(directory_store
     process = deployment.begin(deployment.command("start"))
     assert deployment.end(process).code == 1
     assert (process.pod / "termination-log").read_text() == "ValueError: no such"  # type: ignore[attr-defined]
+
+
+EXIT_FLOW = """
+import os, time
+from metaflow_hera import exit_hook
+
+
+def quick(run):
+    print("quick", run.finished, run.successful)
+
+
+def slow():
+    print("slow began", flush=True)
+    if os.environ.get("MFHERA_TEST_DIE"):
+        os.kill(os.getppid(), 9)
+        os.kill(os.getpid(), 9)
+
+
+@exit_hook(on_error=[quick, slow])
+"""
+
+
+def exit_output(store: Store) -> str:
+    keys = [key for key in store.keys(f"F/exits/{RUN}/") if "/done/" not in key]
+    return b"".join(bytes(store.get(key)) for key in keys).decode()
+
+
+def with_hooks(store: Store, tmp_path: Path) -> tuple[Deployment, ExitCommand]:
+    deployment = deploy(store, tmp_path, EXIT_FLOW + steps("raise ValueError('boom')"))
+    deployment.run("start")
+    command = ExitCommand(
+        flow="F", run=RUN, status="Failed", store=store.uri, code=deployment.code, file="flow.py", notify=("success",)
+    )
+    return deployment, command
+
+
+def test_an_exit_that_dies_has_written_the_end_and_goes_on_with_the_hooks_that_were_not_called(
+    directory_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, command = with_hooks(directory_store, tmp_path)
+    monkeypatch.setenv("MFHERA_TEST_DIE", "yes")
+    died = deployment.end(deployment.begin(command))
+    first = runs.read_end(directory_store, "F", RUN)
+    monkeypatch.delenv("MFHERA_TEST_DIE")
+
+    again = deployment.end(deployment.begin(command))
+
+    assert (died.code, again.code) == (0, 0)
+    assert "the process was killed by signal 9; the run stays as it is" in died.stderr
+    assert runs.read_end(directory_store, "F", RUN) == first
+    assert "the exit hook slow was called before, by a pod that did not come to its end" in again.stdout
+    assert exit_output(directory_store).count("quick True False") == 1
+    assert exit_output(directory_store).count("slow began") == 1
+
+
+def test_hooks_are_called_again_when_the_run_was_taken_up_and_ends_anew(directory_store: Store, tmp_path: Path) -> None:
+    deployment, command = with_hooks(directory_store, tmp_path)
+    assert deployment.end(deployment.begin(command)).stdout.count("quick True False") == 1
+    deployment.run("start")
+
+    assert deployment.end(deployment.begin(command)).stdout.count("quick True False") == 1
+    assert exit_output(directory_store).count("quick True False") == 2
+
+
+def test_hooks_of_the_other_image_alone_are_called_in_it(directory_store: Store, tmp_path: Path) -> None:
+    deployment, command = with_hooks(directory_store, tmp_path)
+    assert "quick" not in deployment.end(deployment.begin(replace(command, image="other:1"))).stdout
