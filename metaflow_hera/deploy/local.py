@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.arguments import Arguments, run_arguments, to_texts
-from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, LOCAL_WORKERS, Choices
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent
@@ -153,7 +153,8 @@ def run(
     flow: FlowLike,
     /,
     *,
-    max_workers: int = LOCAL_WORKERS,
+    backend: str | None = None,
+    max_workers: int | None = None,
     with_: Sequence[str] = (),
     tags: Sequence[str] = (),
     config: Mapping[str, str | Path] | None = None,
@@ -167,13 +168,21 @@ def run(
 ) -> Run:
     """Run a flow on this machine; parameters as values, configs by name as files or as values.
 
+    With *backend*, ``embedded``, ``kubernetes`` or ``argo``, it runs there, once, and what is deployed stays as it is.
     *branch* and *production* are for flows of a project, *triggers* runs, ``Flow/run``, whose end started this one.
     `RunFailedError` if the run did not succeed; without *check* it is returned however it ended.
     """
     settings = settings or Settings.load()
     checked = check_flow(flow, with_=with_, launch=LaunchOptions.of(config, config_value, branch, production))
-    choices = LocalChoices(max_workers=max_workers, tags=tuple(tags), triggers=tuple(triggers))
-    ready = prepare_run(checked, to_texts(checked.parameters, parameters), choices, settings)
+    texts = to_texts(checked.parameters, parameters)
+    if backend is not None:
+        from metaflow_hera.deploy.one_off import on_backend, submit_checked  # a run on this machine needs none
+
+        there = Choices(max_workers=max_workers or DEPLOYED_WORKERS, tags=tuple(tags))
+        run = submit_checked(checked, texts, there, on_backend(settings, backend), triggers=triggers)
+        return run.wait(check=check)
+    choices = LocalChoices(max_workers=max_workers or LOCAL_WORKERS, tags=tuple(tags), triggers=tuple(triggers))
+    ready = prepare_run(checked, texts, choices, settings)
     ready.with_exit_hooks(Unheard())
     from metaflow_hera.deploy.success import ended  # the Client: 20 ms that `mfhera run` need not pay
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from metaflow_hera.client.objects import nearest
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.arguments import Arguments
-from metaflow_hera.deploy.choices import LOCAL_WORKERS
+from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, LOCAL_WORKERS, Choices
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, local_options
 from metaflow_hera.deploy.resumption import CurrentCode, Resumption, new_arguments, refuse_unresumable
@@ -151,7 +151,8 @@ def resume(
     /,
     *,
     origin_run_id: str | None = None,
-    max_workers: int = LOCAL_WORKERS,
+    backend: str | None = None,
+    max_workers: int | None = None,
     with_: Sequence[str] = (),
     tags: Sequence[str] = (),
     settings: Settings | None = None,
@@ -159,11 +160,18 @@ def resume(
 ) -> Run:
     """Go on, in a new run on this machine, where a run failed, or from *step*: the user's latest run by default.
 
+    With *backend* the new run is there. `TriggeredRun.resume` goes on with the code that a run of a backend had.
     `RunFailedError` if the new run did not succeed; without *check* it is returned however it ended.
     """
     settings = settings or Settings.load()
     checked, origin = check_resumed(flow, origin_run_id, settings, with_=with_)
-    choices = LocalChoices(max_workers=max_workers, tags=tuple(tags))
+    if backend is not None:
+        from metaflow_hera.deploy.one_off import on_backend  # a run on this machine needs none
+        from metaflow_hera.deploy.resume_there import resume_source  # the same
+
+        there = Choices(max_workers=max_workers or DEPLOYED_WORKERS, tags=tuple(tags))
+        return resume_source(checked, origin, there, on_backend(settings, backend), step).wait(check=check)
+    choices = LocalChoices(max_workers=max_workers or LOCAL_WORKERS, tags=tuple(tags))
     ready = prepare_resume(checked, origin, choices, settings, step)
     ready.with_exit_hooks(Unheard())
     return ended(ready.pathspec, ready.store, settings, check=check)

@@ -57,13 +57,13 @@ def resume_deployed(
     if workflow_of_run(run) is None or rest:
         raise UsageError(f"{target!r} is no run of a backend; of one of this machine give the flow's file")
     backend = open_backend(settings)
+    _refuse_running(run, backend)
     plan = _plan_of(flow, run, backend, settings)
     told = command_of(plan)
     store = open_store(told.store, settings)
     origin = runs.read(store, flow, run)
     if origin is None:
         raise UnknownRunError(f"run {pathspec(flow, run)} has left nothing in {store.uri} that could be resumed")
-    _refuse_running(run, backend)
     graph = graph_of(origin)
     refuse_unresumable(origin, graph, store, step)
     resumed = Resumed(run=_new_run(plan), origin=origin, user=settings.user, tags=tuple(tags))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ PEER_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class TriggeredRun:
-    """A run of a deployment; *name* is that of the deployment."""
+    """A run of a deployment; *name* is that of the deployment, empty for a run without one."""
 
     run_id: str
     name: str
@@ -94,6 +94,14 @@ class TriggeredRun:
     def stop(self, authorize: str | None = None) -> bool:
         """End the run, then let its exit hooks run; whether there was anything to end."""
         return self._control(Action.STOP, authorize)
+
+    def resume(
+        self, step: str | None = None, *, tags: Sequence[str] = (), max_workers: int | None = None
+    ) -> TriggeredRun:
+        """A new run that goes on where this one failed, or from *step*, by the same code and on the same backend."""
+        from metaflow_hera.deploy.resume_there import resume_deployed  # few runs are resumed
+
+        return resume_deployed(self.pathspec, self.settings, step, tags=tags, max_workers=max_workers)
 
     def suspend(self, authorize: str | None = None) -> bool:
         """Let what runs end and nothing new start; whether that was not so already."""

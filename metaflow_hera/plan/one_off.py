@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.options import RUN_OF_WORKFLOW
-from metaflow_hera.plan.records import Container, Plan
+from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.plan.text import parse, render, text
 
 
@@ -32,19 +33,19 @@ def with_workers(plan: Plan, workers: int) -> Plan:
     return replace(plan, templates=templates)
 
 
-def _is_step(template: object) -> bool:
+def _is_step(template: Template) -> TypeGuard[Container]:
     return isinstance(template, Container) and Annotations.STEP in template.annotations
 
 
-def _command(container: Any) -> TaskCommand:
+def _command(container: Container) -> TaskCommand:
     return TaskCommand.parse([render(word) for word in container.args])
 
 
-def _told(container: Any, told: dict[str, str | tuple[str, ...]]) -> Container:
-    given = {
-        name: _literal(value) if isinstance(value, str) else tuple(map(_literal, value)) for name, value in told.items()
-    }
-    command = replace(_command(container), **{"run": render(RUN_OF_WORKFLOW), **given})
+def _told(container: Container, told: Mapping[str, str | tuple[str, ...]]) -> Container:
+    given: dict[str, Any] = {"run": render(RUN_OF_WORKFLOW)}
+    for name, value in told.items():
+        given[name] = _literal(value) if isinstance(value, str) else tuple(map(_literal, value))
+    command = replace(_command(container), **given)
     return replace(container, args=tuple(map(parse, command.argv())))
 
 
