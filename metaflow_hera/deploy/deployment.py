@@ -276,7 +276,7 @@ def check_deployment(
 ) -> DeployedFlow:
     """All that `deploy_checked` refuses, and what it would make; nothing is written, neither there nor in the store."""
     planned = _planned(flow, choices, settings, tell, tokens)
-    planned.compiled.store.exists(planned.compiled.package.key)  # whether it can be reached
+    planned.compiled.store.head(planned.compiled.package.key)  # whether it can be reached
     return planned.flow
 
 
