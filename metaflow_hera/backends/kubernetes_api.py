@@ -87,8 +87,12 @@ class KubernetesApi:
         return self._said(f"create {_called(document)}", lambda: _plain(self._client.create(_typed(document))))
 
     def replace(self, document: Mapping[str, Any]) -> Document:
-        """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
-        return self._said(f"update {_called(document)}", lambda: _plain(self._client.replace(_typed(document))))
+        """`ConflictingWriteError` if the object is gone, or is not of the resourceVersion that *document* has."""
+        what = f"update {_called(document)}"
+        replaced = self._unless_missing(what, lambda: _plain(self._client.replace(_typed(document))))
+        if replaced is None:
+            raise ConflictingWriteError(f"cannot {what}: it was deleted")
+        return replaced
 
     def delete(self, kind: str, name: str) -> bool:
         """Whether there was such an object."""

@@ -11,8 +11,9 @@ from board import Board
 
 from metaflow_hera.backends import Backend, Phase, RunStatus
 from metaflow_hera.errors import NotDeployedError, ParameterError, UnknownRunError
-from metaflow_hera.plan.records import Parameter, Plan, Retry, Schedule
+from metaflow_hera.plan.records import EventSource, Parameter, Plan, Retry, Schedule, Triggers
 from metaflow_hera.plan.text import Retries, text
+from metaflow_hera.records.events import Awaited
 
 HOSTILE = {
     "quotes": 'it\'s a "quoted" `value`',
@@ -241,3 +242,12 @@ def test_a_deployment_keeps_its_schedule_until_it_is_deployed_without(backend: B
     assert backend.deployment("onestep").plan.schedule == schedule
     backend.deploy(one_step(""))
     assert backend.deployment("onestep").plan.schedule is None
+
+
+def test_a_deployment_keeps_its_triggers_until_it_is_deployed_without(backend: Backend) -> None:
+    source = EventSource(name="webhook", event="metaflow", service_account="sensor")
+    triggers = Triggers(events=(Awaited(name="data", parameters={"alpha": "rate"}),), source=source)
+    backend.deploy(replace(one_step("", parameters=(ALPHA,)), triggers=triggers))
+    assert backend.deployment("onestep").plan.triggers == triggers
+    backend.deploy(one_step("", parameters=(ALPHA,)))
+    assert backend.deployment("onestep").plan.triggers is None
