@@ -71,18 +71,12 @@ class Settings:
     default_decospecs: str = _setting(
         "what every run and deployment takes as --with, separated by spaces", peer="METAFLOW_DEFAULT_DECOSPECS"
     )
-    events_url: str = _setting(
-        "where ArgoEvent publishes: the webhook of an event source", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
-    )
-    pod_events_url: str = _setting(
-        "the same as pods see it, where that differs", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL"
-    )
+    events_url: str = _setting("where events are published: a webhook", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL")
+    pod_events_url: str = _setting("the same as pods see it", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL")
     event_source: str = _setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
     event_name: str = _setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
     event_bus: str = _setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
-    sensor_service_account: str = _setting(
-        "the service account of Sensors, which starts runs", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT"
-    )
+    sensor_service_account: str = _setting("that of Sensors", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT")
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """For each setting, where its value came from."""
@@ -170,6 +164,11 @@ def event_queue_of_pod() -> Path | None:
     """Where a pod of the embedded engine leaves events; None for every other process."""
     folder = os.environ.get(EVENT_QUEUE_VARIABLE)
     return Path(folder) if folder else None
+
+
+def is_in_pod() -> bool:
+    """Whether this process is one of a container, on a cluster or on the embedded engine."""
+    return POD_DIR_VARIABLE in os.environ
 
 
 def set_environment(values: Mapping[str, str]) -> None:
