@@ -38,7 +38,7 @@ class EventQueue:
         try:
             text = json.dumps(payload, ensure_ascii=False, allow_nan=False)
             size = len(text.encode())
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise EventError(f"event {name!r}: its payload cannot be written as JSON: {error}") from error
         if size > LIMIT:
             raise EventError(f"event {name!r}: its payload has {size:,} bytes, and at most {LIMIT:,} can be passed")

@@ -17,7 +17,7 @@ from metaflow_hera.event_queue import EventQueue
 from metaflow_hera.flow.current import current
 from metaflow_hera.naming import workflow_of_run
 from metaflow_hera.records.events import stamped
-from metaflow_hera.settings import Settings, event_queue_of_pod, variable
+from metaflow_hera.settings import Settings, event_queue_of_pod, is_in_pod, variable
 
 TIMEOUT: Final = 60
 """Seconds that the other side may take to answer."""
@@ -96,7 +96,7 @@ def publish(
         post(url, {"name": name, "payload": told}, token)
     elif queue:
         EventQueue(queue).put(name, told)
-    elif settings.backend == "embedded":
+    elif settings.backend == "embedded" and not is_in_pod():
         from metaflow_hera.backends.events import put  # upwards: the engine is started if none runs
 
         put(name, told, settings)
@@ -117,7 +117,7 @@ def post(
         raise EventError(f"{where}: {url!r} is no address to publish it at; it must begin with http:// or https://")
     try:
         data = json.dumps(event, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise EventError(f"{where}: its payload cannot be written as JSON: {error}") from error
     headers = {"Content-Type": "application/json"}
     if token:

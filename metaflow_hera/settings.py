@@ -79,18 +79,12 @@ class Settings(NotificationSettings, WorkflowSettings, PodSettings):
     default_decospecs: str = setting(
         "what every run and deployment takes as --with, separated by spaces", peer="METAFLOW_DEFAULT_DECOSPECS"
     )
-    events_url: str = setting(
-        "where ArgoEvent publishes: the webhook of an event source", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
-    )
-    pod_events_url: str = setting(
-        "the same as pods see it, where that differs", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL"
-    )
+    events_url: str = setting("where events are published: a webhook", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL")
+    pod_events_url: str = setting("the same as pods see it", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL")
     event_source: str = setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
     event_name: str = setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
     event_bus: str = setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
-    sensor_service_account: str = setting(
-        "the service account of Sensors, which starts runs", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT"
-    )
+    sensor_service_account: str = setting("that of Sensors", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT")
     production_token: str = setting("of a deployment of somebody else's: lets you change it", is_secret=True)
     token_home: str = setting("the folder that keeps your production tokens", peer="METAFLOW_TOKEN_HOME")
     user: str = setting("who you are", peer="METAFLOW_USER")
@@ -184,6 +178,11 @@ def event_queue_of_pod() -> Path | None:
     """Where a pod of the embedded engine leaves events; None for every other process."""
     folder = os.environ.get(EVENT_QUEUE_VARIABLE)
     return Path(folder) if folder else None
+
+
+def is_in_pod() -> bool:
+    """Whether this process is one of a container, on a cluster or on the embedded engine."""
+    return POD_DIR_VARIABLE in os.environ
 
 
 def set_environment(values: Mapping[str, str]) -> None:

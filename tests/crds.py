@@ -13,7 +13,12 @@ import pytest
 import yaml
 
 FOLDER = Path(__file__).parents[2] / "shared" / "cluster" / "crds"
-PLURALS = {"WorkflowTemplate": "workflowtemplates", "CronWorkflow": "cronworkflows", "Workflow": "workflows"}
+PLURALS = {
+    "WorkflowTemplate": "workflowtemplates",
+    "CronWorkflow": "cronworkflows",
+    "Sensor": "sensors",
+    "Workflow": "workflows",
+}
 
 required = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the schemas of Argo's resources are not at {FOLDER}")
 """For tests that need the schemas, which are no part of this repository."""

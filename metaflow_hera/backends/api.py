@@ -50,7 +50,7 @@ class ArgoApi(Protocol):
         ...
 
     def replace(self, document: Mapping[str, Any]) -> Document:
-        """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
+        """`ConflictingWriteError` if the object is gone, or is not of the resourceVersion that *document* has."""
         ...
 
     def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:

@@ -18,7 +18,7 @@ from hera.workflows import WorkflowsService, models
 
 from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
-from metaflow_hera.backends.api import Document
+from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refused, unreachable
 from metaflow_hera.backends.argo_server_sensors import Sensors
 from metaflow_hera.backends.argo_session import ArgoSession, base_url
@@ -152,12 +152,17 @@ class ArgoServerApi:
         return self._write("create", "create", document, _KINDS[document["kind"]].create)
 
     def replace(self, document: Mapping[str, Any]) -> Document:
-        """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
+        """`ConflictingWriteError` if the object is gone, or is not of the resourceVersion that *document* has."""
         if document["kind"] == "Sensor":
             return self._sensors.replace(document)
         request = _KINDS[document["kind"]].update
         assert request is not None, "nothing replaces a Workflow"
-        return self._write("update", "update", document, request, document["metadata"]["name"])
+        try:
+            return self._write("update", "update", document, request, document["metadata"]["name"])
+        except BackendError as error:
+            if isinstance(error.__cause__, NotFound):
+                raise ConflictingWriteError(f"{error}; it was deleted") from error
+            raise
 
     def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
         """Whether there was such an object; whether it may be deleted, the server does not tell beforehand."""

@@ -9,9 +9,8 @@ from typing import Any, Final
 import requests
 from hera.workflows import WorkflowsService
 
-from metaflow_hera.backends.api import Document
+from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refused, unreachable
-from metaflow_hera.errors import BackendError
 
 NOT_FOUND: Final = 404
 
@@ -41,7 +40,7 @@ class Sensors:
         body = {"namespace": self.namespace, "sensor": document, **({"name": name} if name else {})}
         answer = self._ask(method, name, body)
         if answer is None:
-            raise BackendError(f"cannot write Sensor {document['metadata']['name']!r}: {self.place} has no Sensors")
+            raise ConflictingWriteError(f"cannot update Sensor {name!r}: it was deleted")
         return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", **answer}
 
     def _ask(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> Document | None:
@@ -64,6 +63,6 @@ class Sensors:
         if answer.ok:
             return dict(told)
         message = str(told.get("message", told))
-        if answer.status_code == NOT_FOUND and f'"{name}" not found' in message:
+        if name and answer.status_code == NOT_FOUND and f'"{name}" not found' in message:
             return None
         raise refused(what, self.place, answer.status_code, message)

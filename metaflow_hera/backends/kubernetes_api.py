@@ -119,17 +119,20 @@ class KubernetesApi:
         return self._write(document)
 
     def replace(self, document: Mapping[str, Any]) -> Document:
-        """`ConflictingWriteError` if *document* has a resourceVersion that is not the object's any more."""
+        """`ConflictingWriteError` if the object is gone, or is not of the resourceVersion that *document* has."""
         return self._write(document)
 
     def _write(self, document: Mapping[str, Any], *, is_checked_only: bool = False) -> Document:
         """Replace what has a version, create what has none."""
-        verb, write = "create", self._client.create
-        if "resourceVersion" in document["metadata"]:
-            verb, write = "update", self._client.replace
-        return self._said(
-            f"{verb} {_called(document)}", lambda: _plain(write(_typed(document), dry_run=is_checked_only))
-        )
+        client, typed = self._client, _typed(document)
+        if "resourceVersion" not in document["metadata"]:
+            what = f"create {_called(document)}"
+            return self._said(what, lambda: _plain(client.create(typed, dry_run=is_checked_only)))
+        what = f"update {_called(document)}"
+        replaced = self._unless_missing(what, lambda: _plain(client.replace(typed, dry_run=is_checked_only)))
+        if replaced is None:
+            raise ConflictingWriteError(f"cannot {what}: it was deleted")
+        return replaced
 
     def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
         """Whether there was such an object."""

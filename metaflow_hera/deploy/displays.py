@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from metaflow_hera.client.html import headline, page, table, trouble
 from metaflow_hera.deploy.runs import client_run
 from metaflow_hera.deploy.source import FlowLike, check_flow
+from metaflow_hera.deploy.starting import told
 from metaflow_hera.drawing import to_svg
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.graph.model import Graph, from_json
@@ -42,10 +43,11 @@ def draw(flow: FlowLike, *, with_: Sequence[str] = ()) -> Drawing:
 def deployment_html(deployed: DeployedFlow) -> str:
     about = f"{deployed.flow_name}, version {deployed.version}, on the {deployed.backend.name} backend"
     rows = [(each.name, _default(each), each.help) for each in deployed.parameters]
-    schedule = deployed.schedule
+    starts = [f"{deployed.schedule.cron} ({deployed.schedule.timezone})"] if deployed.schedule else []
+    starts += [told(deployed.triggers)] if deployed.triggers else []
     facts = [
         ("deployed", f"{deployed.created.astimezone():%Y-%m-%d %H:%M:%S}" + _by(deployed.deployer)),
-        ("runs by itself", f"{schedule.cron} ({schedule.timezone})" if schedule else "never"),
+        ("runs by itself", "; ".join(starts) or "never"),
     ]
     parts = (
         table("Deployment", ("", ""), facts),

@@ -60,7 +60,7 @@ class Sensors:
                 json.loads(payload)["name"]
             except FileNotFoundError:
                 continue  # another process took it in
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 logger.error("%s holds no event: %s", file, error)
             else:
                 self.state.add_event(file.stem, name, payload, at)

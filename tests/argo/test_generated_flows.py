@@ -20,7 +20,18 @@ from metaflow_hera.flow.exit_hooks import HookGroup
 from metaflow_hera.graph.model import DecoratorSpec, End, Graph, Linear, Step, Switch
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.options import Notices
-from metaflow_hera.plan.records import Dag, Parameter, Plan, Schedule, Ttl
+from metaflow_hera.plan.records import (
+    Concurrency,
+    Dag,
+    EventSource,
+    Parameter,
+    Plan,
+    Reset,
+    Schedule,
+    Triggers,
+    Ttl,
+)
+from metaflow_hera.records.events import Awaited
 
 slowly = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -88,6 +99,37 @@ NOTICES = st.builds(
     alert_metadata=st.lists(TEXTS.filter(lambda text: "{{" not in text).map("k={}".format), max_size=2).map(tuple),
 )
 
+SCHEDULES = st.builds(
+    Schedule,
+    cron=st.just("0 10 * * *"),
+    timezone=st.sampled_from(["UTC", "Europe/Berlin"]),
+    concurrency=st.sampled_from(Concurrency),
+    starting_deadline=st.integers(0, 10**6),
+    successful_runs=st.integers(0, 10**6),
+    failed_runs=st.integers(0, 10**6),
+)
+WORDS = st.from_regex(r"[A-Za-z0-9_]{1,8}", fullmatch=True)
+TRIGGERS = st.builds(
+    Triggers,
+    events=st.lists(
+        st.builds(
+            Awaited,
+            name=st.from_regex(r"[A-Za-z0-9_.-]{1,12}", fullmatch=True),
+            parameters=st.dictionaries(WORDS, WORDS, max_size=3),
+            required=st.lists(WORDS, max_size=2).map(tuple),
+            flow=st.just("") | WORDS,
+            project=st.just("") | WORDS,
+            branch=st.just("") | st.sampled_from(["prod", "test.x"]),
+        ),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+    resets=st.lists(
+        st.builds(Reset, cron=st.just("0 0 * * *"), timezone=st.sampled_from(["UTC", "Europe/Berlin"])), max_size=2
+    ).map(tuple),
+    source=st.none() | st.builds(EventSource, name=WORDS, event=WORDS, bus=WORDS, service_account=st.just("") | WORDS),
+)
+
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
@@ -110,7 +152,8 @@ def plans(draw: st.DrawFn) -> Plan:
         replace(graph, steps=steps),
         options(
             parameters=tuple(parameters),
-            schedule=draw(st.sampled_from([None, Schedule(cron="0 10 * * *", timezone="Europe/Berlin")])),
+            schedule=draw(st.none() | SCHEDULES),
+            started_by=draw(st.none() | TRIGGERS),
             max_workers=draw(st.integers(1, 1000)),
             namespace=draw(st.sampled_from(["", "team-a"])),
             deadline=draw(st.sampled_from([None, 3600])),

@@ -21,7 +21,7 @@ from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.graph.model import DecoratorSpec, End, Foreach, Graph, Linear, Step
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
-from metaflow_hera.plan.records import Parameter, Plan, Schedule
+from metaflow_hera.plan.records import Concurrency, Parameter, Plan, Schedule
 from metaflow_hera.runtime.bootstrap import COMMAND
 
 RETRY = (DecoratorSpec(name="retry"), DecoratorSpec(name="kubernetes", attributes={"image_pull_secrets": "pull"}))
@@ -134,6 +134,23 @@ def test_a_scheduled_flow_has_one_that_refers_to_its_template() -> None:
         "failedJobsHistoryLimit": 10_000,
         "workflowSpec": {"workflowTemplateRef": {"name": "flow"}},
     }
+
+
+@crds.required
+def test_a_schedule_says_what_of_it_is_not_as_usual() -> None:
+    schedule = Schedule(
+        cron="0 10 * * *", concurrency=Concurrency.FORBID, starting_deadline=0, successful_runs=5, failed_runs=0
+    )
+    template, cron = manifests(replace(plan(), schedule=schedule))
+    assert crds.problems(cron) == []
+    known = {name: cron["spec"][name] for name in cron["spec"] if name not in ("schedules", "timezone", "workflowSpec")}
+    assert known == {
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 0,
+        "successfulJobsHistoryLimit": 5,
+        "failedJobsHistoryLimit": 0,
+    }
+    assert from_manifests([template, cron]).schedule == schedule
 
 
 def test_the_schedule_is_read_back() -> None:

@@ -51,7 +51,7 @@ def cluster_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     settings = Settings.load({"backend": "kubernetes", "kube_context": CONTEXT})
     api = KubernetesApi(settings)
     yield settings
-    for kind in ("WorkflowTemplate", "CronWorkflow", "Workflow"):
+    for kind in ("WorkflowTemplate", "CronWorkflow", "Sensor", "Workflow"):
         for document in api.list(kind, {Annotations.FLOW: FLOW}):
             api.delete(kind, document["metadata"]["name"])
 

@@ -13,8 +13,19 @@ from board import Board
 from metaflow_hera.backends import Backend, Phase, RunStatus
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError
 from metaflow_hera.naming import fresh_workflow_name, workflow_run_id
-from metaflow_hera.plan.records import Dag, Parameter, Plan, Retry, Schedule, Steps, Task
+from metaflow_hera.plan.records import (
+    Dag,
+    EventSource,
+    Parameter,
+    Plan,
+    Retry,
+    Schedule,
+    Steps,
+    Task,
+    Triggers,
+)
 from metaflow_hera.plan.text import Input, Item, Retries, Succeeded, text
+from metaflow_hera.records.events import Awaited
 
 HOSTILE = {
     "quotes": 'it\'s a "quoted" `value`',
@@ -442,3 +453,12 @@ def test_a_fan_out_over_a_list_starts_these_items_as_its_limit_allows_whatever_f
         f"{workflow}.rest[0].x(2:5)": "Succeeded",
         f"{workflow}.rest[0].x(3:1000)": "Succeeded",
     }
+
+
+def test_a_deployment_keeps_its_triggers_until_it_is_deployed_without(backend: Backend) -> None:
+    source = EventSource(name="webhook", event="metaflow", service_account="sensor")
+    triggers = Triggers(events=(Awaited(name="data", parameters={"alpha": "rate"}),), source=source)
+    backend.deploy(replace(one_step("", parameters=(ALPHA,)), triggers=triggers))
+    assert backend.deployment("onestep").plan.triggers == triggers
+    backend.deploy(one_step("", parameters=(ALPHA,)))
+    assert backend.deployment("onestep").plan.triggers is None

@@ -14,16 +14,21 @@ from metaflow_hera.backends.kubernetes_api import KubernetesApi
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.errors import BackendError, NotDeployedError
 from metaflow_hera.naming import Annotations
-from metaflow_hera.plan.records import Plan, Schedule
+from metaflow_hera.plan.records import EventSource, Plan, Schedule, Triggers
+from metaflow_hera.records.events import Awaited
 from metaflow_hera.settings import Settings
 
 NAME = "atonce"
 
 
+def triggers(name: str) -> Triggers:
+    return Triggers(events=(Awaited(name=name),), source=EventSource(name="webhook", event="metaflow"))
+
+
 def version(number: int) -> Plan:
-    """Every second one has a schedule; each has another one."""
+    """Every second one has a schedule, and every other one triggers; each has others."""
     schedule = Schedule(cron=f"{number} 10 * * *") if number % 2 else None
-    plan = replace(one_step("", NAME), schedule=schedule)
+    plan = replace(one_step("", NAME), schedule=schedule, triggers=None if schedule else triggers(f"event.{number}"))
     return replace(plan, annotations={**plan.annotations, Annotations.VERSION: str(number)})
 
 
@@ -36,12 +41,13 @@ def test_of_deploys_at_once_one_is_there_whole(cluster_settings: Settings, api: 
     for _ in range(5):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda number: open_backend(cluster_settings).deploy(version(number)), range(4)))
-        template, cron = api.get("WorkflowTemplate", NAME), api.get("CronWorkflow", NAME)
+        template, cron, sensor = (api.get(kind, NAME) for kind in ("WorkflowTemplate", "CronWorkflow", "Sensor"))
         assert template is not None
-        found = from_manifests([template] if cron is None else [template, cron])
+        found = from_manifests([template, *filter(None, (cron, sensor))])
         number = int(found.annotations[Annotations.VERSION])
         assert replace(found, namespace="") == version(number)
         assert (cron is not None) == (version(number).schedule is not None)
+        assert (sensor is not None) == (version(number).triggers is not None)
 
 
 def test_a_deploy_whose_schedule_is_refused_leaves_the_version_before(
@@ -53,6 +59,54 @@ def test_a_deploy_whose_schedule_is_refused_leaves_the_version_before(
     with pytest.raises(BackendError, match=r"cannot create CronWorkflow 'atonce'.*refuses it: .*schedules"):
         backend.deploy(replace(version(3), schedule=Schedule(cron="not a line")))
     assert (api.get("WorkflowTemplate", NAME), api.get("CronWorkflow", NAME)) == before
+
+
+def test_a_deploy_whose_schedule_is_refused_leaves_the_sensor_of_the_version_before(
+    cluster_settings: Settings, api: KubernetesApi
+) -> None:
+    backend = open_backend(cluster_settings)
+    backend.deploy(version(2))
+    before = api.get("WorkflowTemplate", NAME), api.get("Sensor", NAME)
+    changed = replace(version(4), schedule=Schedule(cron="not a line"))
+    with pytest.raises(BackendError, match="cannot create CronWorkflow 'atonce'"):
+        backend.deploy(changed)
+    assert (api.get("WorkflowTemplate", NAME), api.get("Sensor", NAME)) == before
+
+
+def test_a_sensor_goes_with_its_deployment(cluster_settings: Settings, api: KubernetesApi) -> None:
+    backend = open_backend(cluster_settings)
+    dotted = replace(version(2), name="at.once")
+    backend.deploy(dotted)
+    assert backend.deployment("at.once").plan.triggers == dotted.triggers
+    assert api.get("Sensor", "at-once") is not None
+    other = replace(version(2), name="at-once")
+    with pytest.raises(BackendError, match=r"the Sensor 'at-once' in .* is that of the deployment 'at.once'"):
+        backend.deploy(other)
+    assert api.get("WorkflowTemplate", "at-once") is None
+    backend.deploy(replace(other, triggers=None))
+    assert api.get("Sensor", "at-once") is not None, "it is not that one's"
+    backend.delete("at-once")
+    backend.delete("at.once")
+    assert api.get("Sensor", "at-once") is None
+
+
+def test_somebody_elses_sensor_is_left_alone(cluster_settings: Settings, api: KubernetesApi) -> None:
+    document = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Sensor",
+        "metadata": {"name": NAME, "namespace": api.namespace},
+        "spec": {},
+    }
+    api.create(document)
+    try:
+        with pytest.raises(BackendError, match=r"there is a Sensor 'atonce' in .* that is none of ours"):
+            open_backend(cluster_settings).deploy(version(2))
+        assert api.get("WorkflowTemplate", NAME) is None
+        open_backend(cluster_settings).deploy(version(1))
+        open_backend(cluster_settings).delete(NAME)
+        assert api.get("Sensor", NAME) is not None
+    finally:
+        api.delete("Sensor", NAME)
 
 
 def test_somebody_elses_template_is_left_alone(cluster_settings: Settings, api: KubernetesApi) -> None:

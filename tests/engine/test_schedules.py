@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from engine_plans import chain, container, plan
 
+from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.schedules import missed_firing, next_firing
+from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.timetable import Timetable
 from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import BackendError, ManifestError
-from metaflow_hera.plan.records import STARTING_DEADLINE, Parameter, Plan, Schedule
+from metaflow_hera.plan.records import STARTING_DEADLINE, Concurrency, Parameter, Plan, Schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -136,3 +138,65 @@ def test_a_deployment_that_cannot_be_read_does_not_keep_others_from_their_schedu
     assert len(told) == 2, "once for each"
     assert "newer is not run by its schedule: 'sidecars'" in told[1]
     assert "Atlantis" in told[0]
+
+
+def concurrent(policy: Concurrency, **options: int) -> Plan:
+    made = scheduled("*/10 * * * *")
+    assert made.schedule is not None
+    return replace(made, schedule=replace(made.schedule, concurrency=policy, **options))
+
+
+def end(state: TriggeringState, workflow: str) -> None:
+    run = state.run(workflow)
+    assert run is not None
+    state.end_run(run.number, Phase.SUCCEEDED, "", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "started", "terminated"),
+    [
+        (Concurrency.ALLOW, ["wf-600", "wf-1200"], []),
+        (Concurrency.FORBID, ["wf-600"], []),
+        (Concurrency.REPLACE, ["wf-600", "wf-1200"], ["wf-600"]),
+    ],
+)
+def test_the_policy_says_what_becomes_of_a_firing_while_the_run_before_goes_on(
+    state: TriggeringState, policy: Concurrency, started: list[str], terminated: list[str]
+) -> None:
+    state.deploy("wf", "v1", 0.0)
+    timetable = Timetable(state, {"v1": concurrent(policy)}.__getitem__)
+    for now in (600.0, 1200.0, 1201.0):
+        timetable.fire(now)
+    assert fired(state) == started
+    ending = state.to_terminate()
+    assert [run.workflow for run in state.unfinished() if run.number in ending] == terminated
+
+
+def test_a_firing_that_was_let_go_is_not_made_up_for_when_the_run_before_has_ended(state: TriggeringState) -> None:
+    state.deploy("wf", "v1", 0.0)
+    timetable = Timetable(state, {"v1": concurrent(Concurrency.FORBID)}.__getitem__)
+    for now in (600.0, 1200.0):
+        timetable.fire(now)
+    end(state, "wf-600")
+    timetable.fire(1201.0)
+    assert fired(state) == ["wf-600"]
+    timetable.fire(1800.0)
+    assert fired(state) == ["wf-600", "wf-1800"]
+
+
+def test_runs_that_a_person_started_do_not_count(state: TriggeringState) -> None:
+    plans = {"v1": concurrent(Concurrency.REPLACE)}
+    state.deploy("wf", "v1", 0.0)
+    state.add_run(StoredRun(workflow="wf-26492", deployment="wf", flow="F", manifest="v1", created=1.0))
+    Timetable(state, plans.__getitem__).fire(600.0)
+    assert state.to_terminate() == set()
+    assert fired(state) == ["wf-26492", "wf-600"]
+
+
+def test_the_starting_deadline_is_that_of_the_schedule(state: TriggeringState) -> None:
+    state.deploy("wf", "v1", 0.0)
+    plans = {"v1": concurrent(Concurrency.ALLOW, starting_deadline=120)}
+    Timetable(state, plans.__getitem__).fire(721.0)
+    assert fired(state) == []
+    Timetable(state, plans.__getitem__).fire(1320.0)
+    assert fired(state) == ["wf-1200"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -237,6 +238,7 @@ def test_a_file_that_was_taken_in_before_a_death_is_the_same_event_afterwards(pl
         ({"x": {1}}, "cannot be written as JSON"),
         ({"x": float("nan")}, "cannot be written as JSON"),
         ({"x": "\ud800"}, "cannot be written as JSON"),
+        ({"x": functools.reduce(lambda inner, _: [inner], range(100_000))}, "cannot be written as JSON"),
         ({"x": "ü" * LIMIT}, "its payload has 524,2"),
     ],
 )

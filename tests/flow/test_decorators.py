@@ -83,6 +83,23 @@ def test_a_schedule_says_when(given: schedule, expected: str | None) -> None:
     assert given.expression == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            schedule(concurrency_policy="forbid"),
+            "concurrency_policy must be one of Allow, Forbid, Replace, not 'forbid'",
+        ),
+        (schedule(concurrency_policy=None), "concurrency_policy must be one of Allow, Forbid, Replace, not None"),
+        (schedule(starting_deadline=-1), "starting_deadline must be a whole number of at least 0, not -1"),
+        (schedule(successful_runs_limit=1.5), "successful_runs_limit must be a whole number of at least 0, not 1.5"),
+        (schedule(failed_runs_limit=True), "failed_runs_limit must be a whole number of at least 0, not True"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_is_named(given: schedule, problem: str) -> None:
+    assert list(given.problems()) == [problem]
+
+
 def test_a_derived_flow_has_the_schedule_of_its_base_or_its_own() -> None:
     @schedule(hourly=True, timezone="Europe/Berlin")
     class Base(FlowSpec):

@@ -233,6 +233,17 @@ def test_on_the_embedded_engine_a_task_leaves_that_to_the_engine(
     assert webhook.events == []
 
 
+def test_a_step_in_a_cluster_without_a_webhook_is_told_that_there_is_no_address(
+    directory_store: Store, tmp_path: Path
+) -> None:
+    body = "from metaflow_hera.integrations import ArgoEvent; self.id = ArgoEvent('data').publish()"
+    deployment = deploy(directory_store, tmp_path, steps(body))
+    done = deployment.run("start")
+    assert done.code == 0
+    assert deployment.artifact("start", "id") is None
+    assert "event 'data': there is no address to publish it at" in done.stderr
+
+
 def test_the_client_sees_the_runs_behind_a_run(directory_store: Store, tmp_path: Path) -> None:
     deployment = deploy(directory_store, tmp_path, steps())
     awaited = Awaited(name="metaflow.Up.end", flow="Up")
