@@ -53,8 +53,9 @@ def listed_deployment(template: Document) -> Deployment:
         return _deployment(template, from_manifests([template]))
     except ManifestError:
         metadata = template["metadata"]
-        known = {name: metadata.get(name) or {} for name in ("labels", "annotations")}
-        return _deployment(template, Plan(name=metadata["name"], entrypoint="", templates=(), **known))
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        plan = Plan(name=metadata["name"], entrypoint="", templates=(), labels=labels, annotations=annotations)
+        return _deployment(template, plan)
 
 
 def _deployment(template: Document, plan: Plan) -> Deployment:

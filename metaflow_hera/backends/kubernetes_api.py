@@ -20,7 +20,7 @@ from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
-from metaflow_hera.backends.api_errors import no_credentials, refused, unreachable
+from metaflow_hera.backends.api_errors import missing_kind, no_credentials, refused, unreachable
 from metaflow_hera.backends.kubeconfig import cluster_config
 from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError
@@ -114,9 +114,9 @@ class KubernetesApi:
 
     def _write(self, document: Mapping[str, Any], *, is_checked_only: bool = False) -> Document:
         """Replace what has a version, create what has none."""
-        verb, write = "create", self._client.create
-        if "resourceVersion" in document["metadata"]:
-            verb, write = "update", self._client.replace
+        is_new = "resourceVersion" not in document["metadata"]
+        verb = "create" if is_new else "update"
+        write: Callable[..., Any] = self._client.create if is_new else self._client.replace
         return self._said(
             f"{verb} {_called(document)}", lambda: _plain(write(_typed(document), dry_run=is_checked_only))
         )
@@ -214,6 +214,9 @@ class KubernetesApi:
     def _told(self, error: Exception, what: str) -> BackendError:
         if isinstance(error, ApiError):
             return refused(what, self.place, error.status.code or 0, _message(error))
+        if isinstance(error, httpx2.HTTPStatusError):  # not in Kubernetes' words: of a kind it has not, or of a proxy
+            code, text = error.response.status_code, error.response.text.strip()
+            return missing_kind(what, self.place) if code == 404 else refused(what, self.place, code, text[:200])
         if isinstance(error, httpx2.HTTPError):
             return unreachable(what, self.place, str(error) or type(error).__name__)
         return no_credentials(what, self.place, str(error) or type(error).__name__)

@@ -51,6 +51,7 @@ def cluster_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     monkeypatch.setenv("KUBECONFIG", CLUSTER)
     settings = Settings.load({"backend": "kubernetes", "kube_context": CONTEXT})
     api = KubernetesApi(settings)
+    assert api.namespace, "it is connected to before a test uses another kubeconfig"
     yield settings
     for kind in ("WorkflowTemplate", "CronWorkflow", "Workflow"):
         for document in api.list(kind, {Annotations.FLOW: FLOW}):
