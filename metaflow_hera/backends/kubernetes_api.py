@@ -21,7 +21,7 @@ from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
-from metaflow_hera.backends.api_errors import no_credentials, refused, unreachable
+from metaflow_hera.backends.api_errors import missing_kind, no_credentials, refused, unreachable
 from metaflow_hera.backends.kubeconfig import cluster_config
 from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError
@@ -227,8 +227,13 @@ class KubernetesApi:
     def _told(self, error: Exception, what: str) -> BackendError:
         if isinstance(error, ApiError):
             return refused(what, self.place, error.status.code or 0, _message(error))
-        if isinstance(error, httpx2.HTTPStatusError):  # what lightkube makes of a watch that is refused
-            return refused(what, self.place, error.response.status_code, _body(error.response))
+        if isinstance(error, httpx2.HTTPStatusError):  # not in Kubernetes' words: a watch, a kind it has not, a proxy
+            code = error.response.status_code
+            return (
+                missing_kind(what, self.place)
+                if code == 404
+                else refused(what, self.place, code, _body(error.response))
+            )
         if isinstance(error, httpx2.HTTPError):
             return unreachable(what, self.place, str(error) or type(error).__name__)
         return no_credentials(what, self.place, str(error) or type(error).__name__)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from argo_wire import NAMESPACE, opened_wire
 from backend_plans import FLOW
 from board import Board, opened_board
 
@@ -50,20 +51,28 @@ def cluster_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     monkeypatch.setenv("KUBECONFIG", CLUSTER)
     settings = Settings.load({"backend": "kubernetes", "kube_context": CONTEXT})
     api = KubernetesApi(settings)
+    assert api.namespace, "it is connected to before a test uses another kubeconfig"
     yield settings
     for kind in ("WorkflowTemplate", "CronWorkflow", "Sensor", "Workflow"):
         for document in api.list(kind, {Annotations.FLOW: FLOW}):
             api.delete(kind, document["metadata"]["name"])
 
 
+@pytest.fixture
+def argo_settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Of the Argo Server of ``MFHERA_TEST_ARGO_SERVER``; where none is named, of a wire like one's."""
+    if ARGO_SERVER:
+        namespace = KubernetesApi(request.getfixturevalue("cluster_settings")).namespace
+        yield Settings.load({"backend": "argo", "argo_server": ARGO_SERVER, "namespace": namespace})
+        return
+    with opened_wire(request.getfixturevalue("embedded_settings")) as url:
+        yield Settings.load({"backend": "argo", "argo_server": url, "namespace": NAMESPACE})
+
+
 @pytest.fixture(params=["embedded", "kubernetes", "argo"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "embedded":
         return EmbeddedBackend(request.getfixturevalue("embedded_settings"))
-    settings = request.getfixturevalue("cluster_settings")
-    if request.param == "argo":
-        if not ARGO_SERVER:
-            pytest.skip("MFHERA_TEST_ARGO_SERVER names no Argo Server")
-        namespace = KubernetesApi(settings).namespace
-        settings = Settings.load({"backend": "argo", "argo_server": ARGO_SERVER, "namespace": namespace})
-    return open_backend(settings)
+    return open_backend(
+        request.getfixturevalue({"kubernetes": "cluster_settings", "argo": "argo_settings"}[request.param])
+    )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from metaflow_hera.backends.api_errors import refused
 from metaflow_hera.backends.embedded import EmbeddedBackend
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.errors import BackendError
@@ -47,23 +46,3 @@ def test_a_cluster_that_does_not_answer_is_named_with_its_namespace(
         open_backend(Settings.load({"backend": "kubernetes"})).run("argo-x")
     with pytest.raises(BackendError, match="Context 'there' not found"):
         open_backend(Settings.load({"backend": "kubernetes", "kube_context": "there"})).run("argo-x")
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "told"),
-    [
-        (401, "Unauthorized", "does not take the credentials; they may have expired"),
-        (
-            403,
-            'workflows is forbidden: User "me" cannot create resource "workflows" in API group "argoproj.io"',
-            "the Role of this user lacks the verb 'create' on 'workflows'; ask an administrator",
-        ),
-        (403, "exceeded quota: pods", "exceeded quota: pods; free some of it"),
-        (404, 'namespaces "prod" not found', "there is no namespace 'prod'; create it"),
-        (404, "the server could not find the requested resource", "Argo Workflows is not installed there, or too old"),
-        (422, "spec.schedules: Required value", "refuses it: spec.schedules: Required value"),
-        (500, "etcd is away", "answered 500: etcd is away; try it again"),
-    ],
-)
-def test_a_refusal_is_told_with_what_to_do(code: int, message: str, told: str) -> None:
-    assert told in str(refused("create Workflow 'x-'", "namespace 'prod' of https://k", code, message))
