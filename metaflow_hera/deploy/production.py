@@ -259,5 +259,7 @@ def release(deleted: Deployment, backend: Backend, settings: Settings) -> None:
         version, record = store.head(key), objects.read(store, key, Production)
         if record is not None and record.namespace == lock.namespace:
             store.put(key, encode(replace(record, released=True)), expect=version)
+            if (token := Rights(settings=settings).token_of(lock)) is not None and settings.token_home:
+                TokenFile.of(settings, lock.place, lock.namespace).drop(token)
     except (StoreError, ManifestError):
         return  # the next one who deploys sees that nobody is there, as after a death right here

@@ -135,6 +135,18 @@ def test_a_token_is_worth_nothing_in_another_deployment(person: Any) -> None:
     assert deployed(other.name).deployer == "ann"
 
 
+def test_the_same_flow_under_another_name_or_as_another_class_is_a_staging_of_its_own(person: Any) -> None:
+    made = deploy(TokenFlow, settings=person("ann"))
+    staged = deploy(TokenFlow, name="staging", settings=person("bob"), tags=["trial"])
+    assert staged.production_namespace == production_namespace("staging")
+    renamed = deploy(OneFlow, settings=person("eve"))
+    assert len({made.production_namespace, staged.production_namespace, renamed.production_namespace}) == 3
+    run = staged.trigger().wait(timeout=60)
+    assert "trial" in run.user_tags
+    assert f"production:{staged.production_namespace}" in run.system_tags
+    assert made.trigger().wait(timeout=60).user_tags == frozenset()
+
+
 def test_runs_are_in_the_production_namespace_and_so_is_their_code(person: Any) -> None:
     made = deploy(TokenFlow, settings=person("ann"))
     tag = f"production:{made.production_namespace}"
