@@ -154,8 +154,9 @@ def test_who_asks_to_tell_people_names_a_channel(flow: Path, monkeypatch: pytest
     assert exits.optional_secrets == ("channels",)
 
     monkeypatch.setenv("MFHERA_SLACK_WEBHOOK_URL", "https://hooks/planted")
-    document = called("compile", flow, "--json", "--notify-on-error").stdout
-    assert "planted" not in document
+    local = called("compile", flow, "--json", "--notify-on-error")
+    assert "planted" not in local.stdout
+    assert "these manifests name no Secret with a channel, so in a cluster nobody would be told" in local.stderr
     monkeypatch.setenv("MFHERA_BACKEND", "kubernetes")
     cluster = called("compile", flow, "--json", "--notify-on-error")
     assert cluster.exit_code == 2
