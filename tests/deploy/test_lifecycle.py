@@ -224,13 +224,14 @@ def test_settings_of_pods_that_cannot_be_read_are_told_at_once(flow: Path, monke
         "METAFLOW_KUBERNETES_TOLERATIONS": "key=spot",
         "METAFLOW_KUBERNETES_NODE_SELECTOR": "=x",
         "METAFLOW_KUBERNETES_CPU": "NaN",
+        "METAFLOW_KUBERNETES_LABELS": "team=two words",
         "MFHERA_POD_MEMORY": "4Gi",
         "MFHERA_POD_QOS": "best",
-        "METAFLOW_KUBERNETES_IMAGE_PULL_SECRETS": "[1",
+        "METAFLOW_KUBERNETES_IMAGE_PULL_SECRETS": "[1]",
         "METAFLOW_KUBERNETES_IMAGE_PULL_POLICY": "sometimes",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as told:
         compile_manifests(flow)
-    assert {line.partition(" ")[0] for line in str(told.value).splitlines()} == wrong.keys()
+    assert {line.partition(": ")[0] for line in str(told.value).splitlines()} == wrong.keys()
