@@ -176,6 +176,12 @@ def _channel_problems(chosen: Lifecycle, settings: Settings) -> Iterator[str]:
         yield f"{flags}: incident.io needs the id of an alert source, --incident-io-alert-source-config-id"
 
 
+def tells_nobody_elsewhere(chosen: Lifecycle, settings: Settings) -> bool:
+    """Whether people are told by channels of this environment alone, of which pods of a cluster know nothing."""
+    notices = _notices(chosen, settings)
+    return bool(notices) and not notices.secret
+
+
 def _flags(chosen: Lifecycle) -> Iterator[str]:
     if chosen.notify_on_error:
         yield "--notify-on-error"

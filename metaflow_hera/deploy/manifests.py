@@ -9,6 +9,7 @@ from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import compile_flow, describe_package, in_first_namespace
 from metaflow_hera.deploy.launching import LaunchOptions
+from metaflow_hera.deploy.lifecycle import tells_nobody_elsewhere
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.starting import check_for_cluster
 from metaflow_hera.deploy.telling import Tell, silent
@@ -42,6 +43,10 @@ def checked_manifests(flow: CheckedFlow, choices: Choices, settings: Settings, t
     documents = manifests(compiled.plan)
     compiled.upload()
     tell(describe_package(compiled))
+    if tells_nobody_elsewhere(choices.lifecycle, settings):
+        tell(
+            "these manifests name no Secret with a channel, so in a cluster nobody would be told; give --notify-secret"
+        )
     if "://" not in compiled.store.uri:
         tell(f"these manifests are for this machine alone: the datastore is the directory {compiled.store.uri}")
     return documents

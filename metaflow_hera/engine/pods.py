@@ -24,13 +24,14 @@ from metaflow_hera.naming import (
     POD_DIR,
     POD_DIR_VARIABLE,
     TERMINATION_LOG,
-    Annotations,
 )
-from metaflow_hera.plan.records import Container, EmptyDir, Plan
+from metaflow_hera.plan.records import Container, EmptyDir, Plan, Steps
 from metaflow_hera.settings import environment
 
 PODS_AT_ONCE: Final = max(4, 2 * (os.cpu_count() or 1))
 """Of all runs on this machine: a pod is a Python that computes at its start and waits for its data after."""
+
+RESOURCES: Final = "resources"
 
 GRACE: Final = 30.0
 """Seconds from SIGTERM to SIGKILL, as in Kubernetes."""
@@ -183,9 +184,12 @@ def parameters_file(parameters: Mapping[str, str]) -> bytes:
 def not_honoured(plan: Plan) -> tuple[str, ...]:
     """What the plan asks of a cluster that processes of this machine do not have, each with who asks."""
     asked: dict[str, list[str]] = {}
+    at_exit = plan.by_name.get(plan.on_exit)
+    ours = {task.template for task in at_exit.tasks} if isinstance(at_exit, Steps) else set()
     for template in plan.templates:
         for wish in _wishes(template) if isinstance(template, Container) else ():
-            asked.setdefault(wish, []).append(template.name)
+            if not (wish == RESOURCES and template.name in ours):  # which nobody asked for
+                asked.setdefault(wish, []).append(template.name)
     wishes = {"ttl (runs stay)": plan.ttl, "pod_gc": plan.pod_gc}
     return (
         *(f"{wish} (of {', '.join(names)})" for wish, names in asked.items()),
@@ -197,7 +201,7 @@ def _wishes(template: Container) -> Iterator[str]:
     if template.image != f"python:{sys.version_info.major}.{sys.version_info.minor}":
         yield f"image {template.image}"
     wishes = {
-        "resources": {**template.requests, **template.limits} if Annotations.STEP in template.annotations else {},
+        RESOURCES: {**template.requests, **template.limits},
         "node selector": template.node_selector,
         "tolerations": template.tolerations,
         "secrets": template.secrets,

@@ -158,6 +158,12 @@ def test_hooks_of_a_failure_are_called_when_its_end_is_written(tmp_path: Path, e
     assert end.message.startswith("step 'start', task 0: OSError: the step broke")
 
 
+def test_what_exit_hooks_ask_of_a_cluster_is_told_at_deploying(tmp_path: Path, embedded_settings: Settings) -> None:
+    told: list[str] = []
+    deployed(tmp_path, embedded_settings, ttl=60, pod_gc="OnPodSuccess", tell=told.append)
+    assert told[-1].endswith("without image python:3.12-slim (of exit-hooks), ttl (runs stay), pod_gc")
+
+
 def test_a_flow_that_cannot_be_imported_any_more_still_ends(tmp_path: Path, embedded_settings: Settings) -> None:
     source = "import os\nif os.environ.get('MFHERA_POD_DIR'): raise RuntimeError('not here')\n" + FLOW
     run = deployed(tmp_path, embedded_settings, source).trigger().wait(timeout=60, check=False)

@@ -154,8 +154,9 @@ def test_who_asks_to_tell_people_names_a_channel(flow: Path, monkeypatch: pytest
     assert exits.optional_secrets == ("channels",)
 
     monkeypatch.setenv("MFHERA_SLACK_WEBHOOK_URL", "https://hooks/planted")
-    document = called("compile", flow, "--json", "--notify-on-error").stdout
-    assert "planted" not in document
+    local = called("compile", flow, "--json", "--notify-on-error")
+    assert "planted" not in local.stdout
+    assert "these manifests name no Secret with a channel, so in a cluster nobody would be told" in local.stderr
     monkeypatch.setenv("MFHERA_BACKEND", "kubernetes")
     cluster = called("compile", flow, "--json", "--notify-on-error")
     assert cluster.exit_code == 2
@@ -223,13 +224,14 @@ def test_settings_of_pods_that_cannot_be_read_are_told_at_once(flow: Path, monke
         "METAFLOW_KUBERNETES_TOLERATIONS": "key=spot",
         "METAFLOW_KUBERNETES_NODE_SELECTOR": "=x",
         "METAFLOW_KUBERNETES_CPU": "NaN",
+        "METAFLOW_KUBERNETES_LABELS": "team=two words",
         "MFHERA_POD_MEMORY": "4Gi",
         "MFHERA_POD_QOS": "best",
-        "METAFLOW_KUBERNETES_IMAGE_PULL_SECRETS": "[1",
+        "METAFLOW_KUBERNETES_IMAGE_PULL_SECRETS": "[1]",
         "METAFLOW_KUBERNETES_IMAGE_PULL_POLICY": "sometimes",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as told:
         compile_manifests(flow)
-    assert {line.partition(" ")[0] for line in str(told.value).splitlines()} == wrong.keys()
+    assert {line.partition(": ")[0] for line in str(told.value).splitlines()} == wrong.keys()
