@@ -123,8 +123,8 @@ def summary(every: list[Look], items: int, max_workers: int) -> str:
             f"{items} items, {max_workers} at a time: {last.phase} after {end.seconds:.0f} s",
             f"Workflow: {last.nodes} nodes, {last.object_kib:.0f} KiB",
             f"of each item: {nodes:.0f} B of nodes, {compressed:.0f} B where they are compressed",
-            f"controller: {first.controller_mib:.0f} MiB before, {peak:.0f} MiB at most, {last.controller_mib:.0f} MiB a "
-            f"minute after; {growth:.1f} KiB for each item",
+            f"controller: {first.controller_mib:.0f} MiB before, {peak:.0f} at most, {last.controller_mib:.0f} in the "
+            f"end; {growth:.1f} KiB for each item",
         )
     )
 

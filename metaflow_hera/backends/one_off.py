@@ -1,7 +1,7 @@
 """A Workflow that holds its whole Plan, since nothing is deployed; and the Plan behind any Workflow of ours. Pure.
 
-Argo evaluates what stands in the spec of such a Workflow again and again, the values of its parameters, too. So they
-are no arguments of it: they lie in the artifact of the start step, where otherwise an expression says so, in base64.
+Argo evaluates references in the arguments of such a Workflow, as it does not in those of one with a template. So the
+values are no arguments: they lie in the artifact of the start step, in base64, where else there is an expression.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.argo.program import ANNOTATION
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Plan
-from metaflow_hera.plan.text import PARAMETERS_AS_BASE64, WorkflowName, render
+from metaflow_hera.plan.text import PARAMETERS_AS_BASE64
 
 _OF_RUNS: Final = (Annotations.TRIGGERED_AT, ANNOTATION)
 """Annotations of a Workflow that are none of its Plan's."""
@@ -66,11 +66,6 @@ def plan_of_workflow(workflow: Mapping[str, Any], deployment: str) -> Plan:
         spec["arguments"] = own["arguments"]
     for raw in _raw_parameters(spec):
         raw["data"] = PARAMETERS_AS_BASE64
-    for container in _containers(spec):
-        # Argo has put the name there; its letters are drawn, so nothing else reads like it.
-        container["args"] = [
-            word.replace(metadata["name"], render((WorkflowName(),))) for word in container.get("args") or ()
-        ]
     kept = {
         name: text
         for name, text in (metadata.get("annotations") or {}).items()
@@ -94,7 +89,3 @@ def _raw_parameters(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for artifact in (template.get("inputs") or {}).get("artifacts") or ():
             if artifact["name"] == fixed.PARAMETERS_ARTIFACT and "raw" in artifact:
                 yield artifact["raw"]
-
-
-def _containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    return (template["container"] for template in spec.get("templates") or () if "container" in template)

@@ -10,8 +10,9 @@ from backend_plans import ALPHA, container, deployed, one_step, wait_for, wide, 
 from board import Board
 
 from metaflow_hera.backends import Backend, Phase, RunStatus
+from metaflow_hera.deployment_names import fresh_workflow_name
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError
-from metaflow_hera.naming import fresh_workflow_name, workflow_run_id
+from metaflow_hera.naming import workflow_run_id
 from metaflow_hera.plan.records import Dag, Parameter, Plan, Retry, Schedule, Steps, Task
 from metaflow_hera.plan.text import Input, Item, Retries, Succeeded, text
 
