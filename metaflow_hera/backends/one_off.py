@@ -21,7 +21,8 @@ from metaflow_hera.plan.text import PARAMETERS_AS_BASE64
 
 _OF_RUNS: Final = (Annotations.TRIGGERED_AT, ANNOTATION)
 """Annotations of a Workflow that are none of its Plan's."""
-_OF_ARGO: Final = "workflows.argoproj.io/"
+_OF_ARGO: Final = "argoproj.io/"
+"""In the name of what Argo Workflows and Argo Events write beside."""
 _NOT_OF_PLANS: Final = ("workflowTemplateRef", "shutdown", "suspend")
 """What the spec of a Workflow says of this very run."""
 
@@ -66,16 +67,19 @@ def plan_of_workflow(workflow: Mapping[str, Any], deployment: str) -> Plan:
         spec["arguments"] = own["arguments"]
     for raw in _raw_parameters(spec):
         raw["data"] = PARAMETERS_AS_BASE64
-    kept = {
-        name: text
-        for name, text in (metadata.get("annotations") or {}).items()
-        if name not in _OF_RUNS and not name.startswith(_OF_ARGO)
+    about = {
+        "name": deployment or metadata["name"].rpartition("-")[0],
+        "labels": _own(metadata.get("labels")),
+        "annotations": _own(metadata.get("annotations")),
     }
-    name = deployment or metadata["name"].rpartition("-")[0]
-    about = {"name": name, "labels": metadata.get("labels") or {}, "annotations": kept}
     return from_manifests(
         [{"apiVersion": fixed.API_VERSION, "kind": "WorkflowTemplate", "metadata": about, "spec": spec}]
     )
+
+
+def _own(named: Mapping[str, str] | None) -> dict[str, str]:
+    """Labels or annotations without those of the run, and of Argo."""
+    return {name: text for name, text in (named or {}).items() if name not in _OF_RUNS and _OF_ARGO not in name}
 
 
 def _packed(values: Mapping[str, str]) -> str:
