@@ -65,6 +65,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def bench_cluster(session: nox.Session) -> None:
+    """A foreach of 1,000 on a real Argo: time, size of the Workflow, memory of the controller."""
+    install(session, "test")
+    session.run("python", "-m", "benchmarks.cluster", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """2,000 changed flow files: each is refused in sentences, or runs as the check saw it."""
     install(session, "test")

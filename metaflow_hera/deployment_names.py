@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 from metaflow_hera.errors import NamingError
 from metaflow_hera.naming import ascii_of, short_digest
@@ -31,6 +32,14 @@ def deployment_name(flow: str, name: str | None = None) -> str:
             f"{TEMPLATE_NAME_LIMIT} fit; give a shorter one with --name"
         )
     return derived
+
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def fresh_workflow_name(name: str, letters: int = 10) -> str:
+    """A name for a Workflow of the deployment, or flow, of that name; of ten letters there are more than ever meet."""
+    return f"{name}-{''.join(secrets.choice(_SUFFIX_LETTERS) for _ in range(letters))}"
 
 
 def project_deployment_name(project: str, branch: str, flow: str) -> str:

@@ -94,16 +94,6 @@ def workflow_of_run(run: str) -> str | None:
     return run.removeprefix(WORKFLOW_RUN_PREFIX) if run.startswith(WORKFLOW_RUN_PREFIX) else None
 
 
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-def fresh_workflow_name(name: str, letters: int = 10) -> str:
-    """A name for a Workflow of the deployment, or flow, of that name; of ten letters there are more than ever meet."""
-    import secrets  # of what a container imports, few need it
-
-    return f"{name}-{''.join(secrets.choice(_SUFFIX_LETTERS) for _ in range(letters))}"
-
-
 @dataclass(frozen=True, slots=True)
 class IndexPath:
     """Which task of a step: its index in each foreach around it, outermost first, and the round of a self-looping step.

@@ -23,6 +23,7 @@ from metaflow_hera.backends.engine_control import start_engine as start_engine
 from metaflow_hera.backends.engine_control import stop_engine as stop_engine
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.retrying import refuse_retry
+from metaflow_hera.deployment_names import fresh_workflow_name
 from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import not_honoured as not_honoured
 from metaflow_hera.engine.schedules import next_firing
@@ -33,7 +34,7 @@ from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.engine.triggering import StoredEvent as StoredEvent
 from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import BackendError, NotDeployedError, UnknownRunError
-from metaflow_hera.naming import Annotations, fresh_workflow_name, workflow_of_run, workflow_run_id
+from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs

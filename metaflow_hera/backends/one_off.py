@@ -1,7 +1,7 @@
 """A Workflow that holds its whole Plan, since nothing is deployed; and the Plan behind any Workflow of ours. Pure.
 
-Argo evaluates what stands in the spec of such a Workflow again and again, the values of its parameters, too. So they
-are no arguments of it: they lie in the artifact of the start step, where otherwise an expression says so, in base64.
+Argo evaluates references in the arguments of such a Workflow, as it does not in those of one with a template. So the
+values are no arguments: they lie in the artifact of the start step, in base64, where else there is an expression.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.argo.program import ANNOTATION
 from metaflow_hera.naming import Annotations
 from metaflow_hera.plan.records import Plan
-from metaflow_hera.plan.text import PARAMETERS_AS_BASE64, WorkflowName, render
+from metaflow_hera.plan.text import PARAMETERS_AS_BASE64
 
 _OF_RUNS: Final = (Annotations.TRIGGERED_AT, ANNOTATION)
 """Annotations of a Workflow that are none of its Plan's."""
-_OF_ARGO: Final = "workflows.argoproj.io/"
+_OF_ARGO: Final = "argoproj.io/"
+"""In the name of what Argo Workflows and Argo Events write beside."""
 _NOT_OF_PLANS: Final = ("workflowTemplateRef", "shutdown", "suspend")
 """What the spec of a Workflow says of this very run."""
 
@@ -66,21 +67,19 @@ def plan_of_workflow(workflow: Mapping[str, Any], deployment: str) -> Plan:
         spec["arguments"] = own["arguments"]
     for raw in _raw_parameters(spec):
         raw["data"] = PARAMETERS_AS_BASE64
-    for container in _containers(spec):
-        # Argo has put the name there; its letters are drawn, so nothing else reads like it.
-        container["args"] = [
-            word.replace(metadata["name"], render((WorkflowName(),))) for word in container.get("args") or ()
-        ]
-    kept = {
-        name: text
-        for name, text in (metadata.get("annotations") or {}).items()
-        if name not in _OF_RUNS and not name.startswith(_OF_ARGO)
+    about = {
+        "name": deployment or metadata["name"].rpartition("-")[0],
+        "labels": _own(metadata.get("labels")),
+        "annotations": _own(metadata.get("annotations")),
     }
-    name = deployment or metadata["name"].rpartition("-")[0]
-    about = {"name": name, "labels": metadata.get("labels") or {}, "annotations": kept}
     return from_manifests(
         [{"apiVersion": fixed.API_VERSION, "kind": "WorkflowTemplate", "metadata": about, "spec": spec}]
     )
+
+
+def _own(named: Mapping[str, str] | None) -> dict[str, str]:
+    """Labels or annotations without those of the run, and of Argo."""
+    return {name: text for name, text in (named or {}).items() if name not in _OF_RUNS and _OF_ARGO not in name}
 
 
 def _packed(values: Mapping[str, str]) -> str:
@@ -94,7 +93,3 @@ def _raw_parameters(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for artifact in (template.get("inputs") or {}).get("artifacts") or ():
             if artifact["name"] == fixed.PARAMETERS_ARTIFACT and "raw" in artifact:
                 yield artifact["raw"]
-
-
-def _containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    return (template["container"] for template in spec.get("templates") or () if "container" in template)

@@ -16,6 +16,7 @@ from metaflow_hera.cli.flow_help import describe_configs, describe_parameters, r
 from metaflow_hera.cli.group import CommandGroup
 from metaflow_hera.cli.launching import launch_options, taken_launch, trigger_option
 from metaflow_hera.cli.options import (
+    backend_of_run_option,
     options,
     run_id_file_option,
     splits_option,
@@ -65,8 +66,8 @@ class Program:
     launch: LaunchOptions = field(default_factory=LaunchOptions)
     triggers: tuple[str, ...] = ()
 
-    def load(self) -> Settings:
-        return Settings.load(self.settings)
+    def load(self, backend: str | None = None) -> Settings:
+        return Settings.load({**self.settings, "backend": backend})
 
     def check(self, with_: Sequence[str] = ()) -> CheckedFlow:
         """What is given with the command comes before what is given in front of it."""
@@ -128,15 +129,28 @@ def show(ctx: click.Context, svg: str | None) -> None:
 
 
 @click.command(cls=FlowCommand, find=_parameters)
-@options(with_option, tag_option, run_id_file_option, workers_option, splits_option, run_options)
+@options(with_option, tag_option, run_id_file_option, workers_option, splits_option, run_options, backend_of_run_option)
 @click.pass_context
-def run(ctx: click.Context, /, with_: tuple[str, ...], parameters: Mapping[str, str], **chosen: Any) -> None:
-    """Run the flow on this machine."""
+def run(
+    ctx: click.Context,
+    /,
+    with_: tuple[str, ...],
+    parameters: Mapping[str, str],
+    backend: str | None,
+    **chosen: Any,
+) -> None:
+    """Run the flow on this machine, or once on a backend."""
     from metaflow_hera.cli.run import Shown, run_checked  # the engine, for this command only
 
     program = program_of(ctx)
     shown = Shown(again=f"{ctx.find_root().info_name} resume", quiet=program.is_quiet)
-    run_checked(program.check(with_), parameters, program.load(), shown, triggers=program.triggers, **chosen)
+    checked, settings = program.check(with_), program.load(backend)
+    if backend is None:
+        run_checked(checked, parameters, settings, shown, triggers=program.triggers, **chosen)
+    else:
+        from metaflow_hera.cli.attended import run_there  # a run on this machine needs no backend
+
+        run_there(checked, parameters, settings, shown, triggers=program.triggers, **chosen)
 
 
 def _settings(datastore: str | None, datastore_root: str | None, package_suffixes: str | None) -> dict[str, str | None]:

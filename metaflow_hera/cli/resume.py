@@ -10,6 +10,7 @@ from metaflow_hera.cli.accepted import run_options
 from metaflow_hera.cli.group import is_file
 from metaflow_hera.cli.launching import branch_options, taken_launch
 from metaflow_hera.cli.options import (
+    backend_of_run_option,
     datastore_option,
     flow_option,
     json_option,
@@ -89,12 +90,7 @@ def resume(target: str, step: str | None, datastore: str | None, backend: str | 
         resume_run(target, step, settings, shown, of_source, **chosen)
         return
     found = check_resumed(target, chosen.pop("origin_run_id"), settings, name=flow_name, with_=with_, launch=launch)
-    if backend is None:
-        _resume(found, step, settings, shown, **chosen)
-    else:
-        from metaflow_hera.cli.resume_there import resume_flow  # the same
-
-        resume_flow(found, step, settings, shown, **chosen)
+    _resume(found, step, backend, settings, shown, **chosen)
 
 
 def _is_run(target: str) -> bool:
@@ -104,22 +100,40 @@ def _is_run(target: str) -> bool:
 
 @click.command("resume", cls=FixedParametersCommand)
 @click.argument("step", required=False)
-@options(own_options, run_options)
+@options(own_options, run_options, backend_of_run_option)
 @click.pass_context
-def resume_of_program(ctx: click.Context, /, step: str | None, with_: tuple[str, ...], **chosen: Any) -> None:
-    """Go on where a run failed, in a new run on this machine.
+def resume_of_program(
+    ctx: click.Context, /, step: str | None, with_: tuple[str, ...], backend: str | None, **chosen: Any
+) -> None:
+    """Go on where a run failed, in a new run on this machine or on a backend.
 
     What succeeded is taken over, and not run again; with STEP, that step and all that follows are.
     """
     program = program_of(ctx)
     shown = Shown(again=f"{ctx.find_root().info_name} resume", quiet=program.is_quiet)
-    settings = program.load()
+    settings = program.load(backend)
     origin, decorators = chosen.pop("origin_run_id"), (*with_, *program.with_)
     found = check_resumed(program.target, origin, settings, with_=decorators, launch=program.launch)
-    _resume(found, step, settings, shown, **chosen)
+    _resume(found, step, backend, settings, shown, **chosen)
 
 
 def _resume(
+    found: tuple[CheckedFlow, RunRecord],
+    step: str | None,
+    backend: str | None,
+    settings: Settings,
+    shown: Shown,
+    **chosen: Any,
+) -> None:
+    if backend is None:
+        _resume_here(found, step, settings, shown, **chosen)
+    else:
+        from metaflow_hera.cli.resume_there import resume_flow  # a run on this machine needs no backend
+
+        resume_flow(found, step, settings, shown, **chosen)
+
+
+def _resume_here(
     found: tuple[CheckedFlow, RunRecord],
     step: str | None,
     settings: Settings,

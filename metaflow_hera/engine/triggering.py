@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from metaflow_hera.deployment_names import fresh_workflow_name
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredRun
-from metaflow_hera.naming import fresh_workflow_name
 
 KEPT: Final = 1000
 """Events that are remembered when they are handled and nothing came of them."""

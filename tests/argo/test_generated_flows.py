@@ -99,6 +99,7 @@ NOTICES = st.builds(
     alert_metadata=st.lists(TEXTS.filter(lambda text: "{{" not in text).map("k={}".format), max_size=2).map(tuple),
 )
 
+TTLS = (None, Ttl(completion=0), Ttl(success=0, failure=0), Ttl(success=60, failure=86_400))
 SCHEDULES = st.builds(
     Schedule,
     cron=st.just("0 10 * * *"),

@@ -11,8 +11,9 @@ from backend_plans import ALPHA, FLOW, container, deployed, one_step, wait_for, 
 from board import Board
 
 from metaflow_hera.backends import Backend, Phase, RunStatus
+from metaflow_hera.deployment_names import fresh_workflow_name
 from metaflow_hera.errors import BackendError, NotDeployedError, ParameterError, UnknownRunError
-from metaflow_hera.naming import fresh_workflow_name, workflow_run_id
+from metaflow_hera.naming import workflow_run_id
 from metaflow_hera.plan.records import (
     Dag,
     EventSource,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import FAILING, LINEAR, Done, interrupted, mfhera, write_flow
+from command_line import FAILING, LINEAR, Done, call, interrupted, mfhera, write_flow
 
 from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.settings import Settings
@@ -53,6 +53,17 @@ def test_a_run_on_a_backend_is_followed_with_its_logs_and_ends_with_its_exit_cod
     assert mfhera("list", "--json").json == []
     assert [each["run"] for each in mfhera("runs", "--json").json] == [run]
     assert "mine" in mfhera("tag", "list", f"LinearFlow/{run}").stdout
+
+
+def test_the_peers_grammar_runs_and_resumes_there_as_well() -> None:
+    flow = write_flow("OnceFlow", ONCE)
+    done = call(flow, "run", "--backend", "embedded", "--run-id-file", "id")
+    assert done.code == 1, done.stderr
+    origin = Path("id").read_text()
+    again = call(flow, "resume", "--origin-run-id", origin, "--backend", "embedded", "--run-id-file", "id")
+    assert again.code == 0, again.stderr
+    assert Path("id").read_text().startswith("argo-onceflow-")
+    assert "[work/0]" not in again.stderr
 
 
 def test_the_backend_of_the_settings_changes_nothing_about_a_run_on_this_machine() -> None:

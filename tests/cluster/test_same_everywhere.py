@@ -6,7 +6,7 @@ All leave the same artifacts, and come to them by the same attempts, which end a
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,21 +60,32 @@ def triggered(flow: Path, suffix: str, settings: Settings) -> TriggeredRun:
         return deploy(flow, name=name_of(flow, suffix), settings=settings).trigger()
 
 
+AHEAD = 5
+"""How many runs are on the cluster before they are looked at: most of their time is the controller's."""
+
+
+class There:
+    """The runs of flows on the cluster."""
+
+    def __init__(self, flows: list[Path], cluster: Any) -> None:
+        self._flows = flows
+        self._cluster = cluster
+        self._runs: dict[Path, TriggeredRun] = {}
+
+    def of(self, flow: Path) -> TriggeredRun:
+        """That of a flow; those of the next ones are triggered, too."""
+        settings = Settings.load({"backend": "kubernetes"})
+        for ahead in self._flows[: self._flows.index(flow) + AHEAD]:
+            if ahead not in self._runs:
+                self._runs[ahead] = triggered(ahead, self._cluster.suffix, settings)
+                self._cluster.applied.append(self._runs[ahead].name)
+        return self._runs[flow]
+
+
 @pytest.fixture(scope="module")
-def there(module_cluster: Any, request: pytest.FixtureRequest) -> Iterator[Mapping[Path, TriggeredRun]]:
-    """The run of each flow under test on the cluster, all triggered at once: most of their time is the controller's."""
-    settings = Settings.load({"backend": "kubernetes"})
-    wanted = {
-        item.callspec.params["flow"]
-        for item in request.session.items
-        if item.path == Path(__file__) and "there" in item.fixturenames
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "meta_path", [*sys.meta_path])
-        compat.install()
-        found = {flow: triggered(flow, module_cluster.suffix, settings) for flow in sorted(wanted)}
-    module_cluster.applied.extend(each.name for each in found.values())
-    yield found
+def there(module_cluster: Any, request: pytest.FixtureRequest) -> There:
+    under_test = (item for item in request.session.items if item.path == Path(__file__))
+    return There([item.callspec.params["flow"] for item in under_test if "there" in item.fixturenames], module_cluster)
 
 
 @dataclass(frozen=True)
@@ -107,12 +118,10 @@ def tasks_of(triggered: TriggeredRun) -> dict[str, tuple[str, int]]:
 
 @every_flow
 def test_a_flow_does_the_same_here_on_the_embedded_engine_and_on_argo(
-    flow: Path,
-    there: Mapping[Path, TriggeredRun],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    flow: Path, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(flow.parent))
+    run_there = there.of(flow)
     own = {"datastore": str(tmp_path / "store"), "data_dir": str(tmp_path / "data"), "backend": "embedded"}
     settings = replace(Settings.load(own), pod_secrets="")
     here = left_by(run(flow, settings=settings, check=False))
@@ -121,13 +130,13 @@ def test_a_flow_does_the_same_here_on_the_embedded_engine_and_on_argo(
     nodes = tasks_of(on_engine)
     stop_engine(settings)
 
-    on_argo = left_by(there[flow].wait(timeout=1500, check=False))
+    on_argo = left_by(run_there.wait(timeout=1500, check=False))
 
     assert here.attempts
     assert embedded == here
     assert on_argo == here
-    assert tasks_of(there[flow]) == nodes
-    assert there[flow].status == on_engine.status
+    assert tasks_of(run_there) == nodes
+    assert run_there.status == on_engine.status
 
 
 @every_flow

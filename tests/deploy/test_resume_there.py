@@ -182,9 +182,8 @@ def test_a_resumed_run_is_resumed_again_from_a_step_that_it_took_over(write: Wri
 
 
 def test_what_started_the_origin_is_what_started_its_resumption(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "other.py").write_text(
-        "from metaflow_hera import *\nclass Other(FlowSpec):\n    @step(start=True, end=True)\n    def only(self):\n        pass\n"
-    )
+    body = "class Other(FlowSpec):\n    @step(start=True, end=True)\n    def only(self):\n        pass\n"
+    (tmp_path / "other.py").write_text(f"from metaflow_hera import *\n{body}")
     other = run(tmp_path / "other.py")
     origin = run(write(), backend="embedded", triggers=[other.pathspec], check=False)
     assert resume_deployed(origin.id, Settings.load()).wait().data.trigger == other.pathspec

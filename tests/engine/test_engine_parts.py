@@ -27,6 +27,7 @@ from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredRun
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import EngineError
 from metaflow_hera.plan.records import Container, Retry
 
@@ -214,7 +215,7 @@ def test_a_run_whose_pods_cannot_be_started_ends(tmp_path: Path) -> None:
     home.make()
     home.pods.write_text("a file where the folders of pods belong")
     run = plan(chain_of("a"), container("x"), container("bye"), on_exit="bye")
-    with closing(State.open(home.database)) as state:
+    with closing(TriggeringState.open(home.database)) as state:
         state.add_run(run_named("wf-1"))
         engine = Engine(home, state, lambda _: run)
         engine.turn(1.0)
