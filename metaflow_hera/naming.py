@@ -8,54 +8,9 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from metaflow_hera.errors import NamingError
-
-STEP_NAME_LIMIT = 100
-"""Argo ends a template's name at 128 characters; wrappers add to it."""
-
-# Argo replaces "-" by "_" and evaluates `depends` with expr, whose keywords are no operands there.
-_EXPR_KEYWORD = re.compile(r"(in|not|or|and|let|if|else|true|false|nil|matches|contains|startswith|endswith)\Z")
-
-
-def template_names(steps: Iterable[str]) -> dict[str, str]:
-    """Argo's names of a flow's steps: legal, different from each other, and the same whenever the steps are.
-
-    A name that had to be changed beyond ``_`` to ``-`` carries a digest of the step's own name.
-
-    >>> template_names(["start", "fit_model", "let", "Train", "train"])
-    {'start': 'start', 'fit_model': 'fit-model', 'train': 'train', 'let': 'let-cqjaz', 'Train': 'train-aa3b6'}
-    """
-    steps = tuple(steps)
-    names = {step: step.replace("_", "-") for step in steps if _is_plain(step)}
-    for step in steps:
-        if step not in names:
-            names[step] = free_name(_readable_name(step), names.values())
-    return names
-
-
-def _is_plain(step: str) -> bool:
-    is_legal = re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", step) is not None
-    return is_legal and not _EXPR_KEYWORD.match(step) and len(step) <= STEP_NAME_LIMIT
-
-
-def _readable_name(step: str) -> str:
-    readable = re.sub(r"[^a-z0-9-]", "", ascii_of(step).replace("_", "-").lower()).strip("-") or "step"
-    if not readable[0].isalpha():
-        readable = f"step-{readable}"
-    return f"{readable[:STEP_NAME_LIMIT]}-{short_digest(step)}"
-
-
-def free_name(wanted: str, taken: Iterable[str]) -> str:
-    """*wanted*, or the first of ``wanted-2``, ``wanted-3`` … that is not taken."""
-    used = frozenset(taken)
-    name, count = wanted, 1
-    while name in used:
-        count += 1
-        name = f"{wanted}-{count}"
-    return name
 
 
 def ascii_of(text: str) -> str:
@@ -305,51 +260,6 @@ def output_file(parameter: str) -> str:
     return f"out/{parameter}"
 
 
-RESERVED_PARAMETER_PREFIX = "mfhera-"
-"""What the names of our own parameters of workflows begin with; a flow's never do."""
-
-
-def event_parameter(index: int) -> str:
-    """The parameter of a workflow that carries the payload of an event that started it, as JSON.
-
-    >>> event_parameter(0)
-    'mfhera-event-0'
-    """
-    return f"{RESERVED_PARAMETER_PREFIX}event-{index}"
-
-
-END_EVENT = "end"
-"""Stands for the last step, whatever that is called, in the event of its success."""
-
-
-def flow_event(flow: str, step: str, project: str | None = None, branch: str | None = None) -> str:
-    """The event that a task of a deployed flow succeeded, as the peer calls it.
-
-    >>> flow_event("Train", "start"), flow_event("Train", END_EVENT, "fraud", "test.x")
-    ('metaflow.Train.start', 'metaflow.fraud.test.x.Train.end')
-    """
-    return ".".join(("metaflow", *((project, branch) if project and branch else ()), flow, step))
-
-
-def project_of_event(event: str, flow: str) -> tuple[str, str] | None:
-    """The project and branch in a `flow_event`; None if it has none.
-
-    >>> project_of_event("metaflow.fraud.test.x.Train.end", "Train")
-    ('fraud', 'test.x')
-    """
-    project, _, branch = event.rpartition(f".{flow}.")[0].removeprefix("metaflow").lstrip(".").partition(".")
-    return (project, branch) if branch else None
-
-
-def sensor_name(deployment: str) -> str:
-    """Of the Sensor that starts runs of a deployment: Argo Events takes no dots there.
-
-    >>> sensor_name("fraud.prod.train")
-    'fraud-prod-train'
-    """
-    return deployment.replace(".", "-")
-
-
 PRODUCTION_TAG = "production:"
 """Begins the system tag with the production namespace of a run."""
 
@@ -361,41 +271,3 @@ def own_tag(production: str, user: str) -> str:
     ('user:ann', 'production:parameterflow-0-gtqo')
     """
     return f"{PRODUCTION_TAG}{production}" if production else f"user:{user}"
-
-
-LABEL_PREFIX = "metaflow-hera/"
-
-INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
-"""On every object, which controller it is for, where a cluster has several."""
-
-
-class Annotations:
-    """By these a deployed template is listed, triggered and checked without its source."""
-
-    FLOW = f"{LABEL_PREFIX}flow"
-    MAX_WORKERS = f"{LABEL_PREFIX}max-workers"
-    PARAMETERS = f"{LABEL_PREFIX}parameters"
-    CODE = f"{LABEL_PREFIX}code"
-    DATASTORE = f"{LABEL_PREFIX}datastore"
-    DEPLOYER = f"{LABEL_PREFIX}deployer"
-    DEPLOYED_AT = f"{LABEL_PREFIX}deployed-at"
-    VERSION = f"{LABEL_PREFIX}version"
-    SCHEDULE = f"{LABEL_PREFIX}schedule"
-    TRIGGERS = f"{LABEL_PREFIX}triggers"
-    DEPLOYMENT = f"{LABEL_PREFIX}deployment"
-    STEP = f"{LABEL_PREFIX}step"
-    PROJECT = f"{LABEL_PREFIX}project"
-    BRANCH = f"{LABEL_PREFIX}branch"
-    TRIGGERED_AT = f"{LABEL_PREFIX}triggered-at"
-    PRODUCTION = f"{LABEL_PREFIX}production-namespace"
-    TOKEN_DIGEST = f"{LABEL_PREFIX}production-token-digest"
-    PLACE = f"{LABEL_PREFIX}place"
-    TITLE = "workflows.argoproj.io/title"
-    DESCRIPTION = "workflows.argoproj.io/description"
-    ENTRYPOINT = f"{LABEL_PREFIX}entrypoint"
-    """Of a run that resumes another: the entrypoint of the whole flow, of which its own leaves out what is done."""
-
-
-def label_value(text: str) -> str:
-    """*text* as far as a Kubernetes label can hold it: at most 63 letters, digits, ``-``, ``_`` and ``.``."""
-    return re.sub(r"[^-A-Za-z0-9_.]", "-", ascii_of(text))[:63].strip("-_.")

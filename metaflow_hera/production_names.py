@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from metaflow_hera.deployment_names import deployment_name
-from metaflow_hera.naming import label_value, short_digest
+from metaflow_hera.labels import label_value
+from metaflow_hera.naming import short_digest
 
 DEPLOYMENTS_PREFIX = "deployments/"
 """Begins the keys of all that is kept of deployments."""

@@ -73,3 +73,32 @@ class NotificationSettings:
     incident_io_api_key: str = setting("the token of an alert source of incident.io, a secret", is_secret=True)
     incident_io_alert_source_config_id: str = setting("the id of the alert source of incident.io")
     incident_io_url: str = setting("incident.io's API, where it is reached in another way")
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class EventSettings:
+    """Where events come from and go to."""
+
+    namespaced_events_prefix: str = setting(
+        "what names of namespaced_event_name() begin with, by default mfns", peer="METAFLOW_NAMESPACED_EVENTS_PREFIX"
+    )
+    events_url: str = setting("where events are published: a webhook", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL")
+    pod_events_url: str = setting("the same as pods see it", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL")
+    event_source: str = setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
+    event_name: str = setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
+    event_bus: str = setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
+    sensor_service_account: str = setting("that of Sensors", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT")
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class ArgoServerSettings:
+    """How the Argo Server is reached, and which controller is meant."""
+
+    argo_server: str = setting("the URL of the Argo Server")
+    argo_token: str = setting("the token for the Argo Server", is_secret=True)
+    argo_token_file: str = setting("a file with that token, read again when it has expired")
+    argo_ca_file: str = setting("certificates of the authority behind the Argo Server's own, in a file")
+    argo_client_cert: str = setting("a client certificate for the Argo Server, in a file")
+    argo_client_key: str = setting("the key of that certificate, in a file")
+    argo_insecure: str = setting("true to trust whatever certificate the Argo Server has")
+    argo_instance_id: str = setting("the instance id of the Argo controller, where there are several")

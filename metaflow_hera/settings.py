@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from metaflow_hera.config_files import project_table, user_folder, user_table
+from metaflow_hera.config_files import project_table, user_table
+from metaflow_hera.default_settings import default_values
 from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR_VARIABLE
-from metaflow_hera.setting_fields import NotificationSettings, PodSettings, WorkflowSettings, setting
+from metaflow_hera.setting_fields import (
+    ArgoServerSettings,
+    EventSettings,
+    NotificationSettings,
+    PodSettings,
+    WorkflowSettings,
+    setting,
+)
 
 BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
@@ -42,7 +49,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(NotificationSettings, WorkflowSettings, PodSettings):
+class Settings(NotificationSettings, EventSettings, WorkflowSettings, PodSettings, ArgoServerSettings):
     """All settings of one command; texts, empty for what is not set and has no default."""
 
     datastore: str = setting("where everything is kept: a directory or s3://bucket/prefix")
@@ -55,14 +62,6 @@ class Settings(NotificationSettings, WorkflowSettings, PodSettings):
     namespace: str = setting("the Kubernetes namespace", peer="METAFLOW_KUBERNETES_NAMESPACE")
     service_account: str = setting("the service account of pods", peer="METAFLOW_KUBERNETES_SERVICE_ACCOUNT")
     image: str = setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
-    argo_server: str = setting("the URL of the Argo Server")
-    argo_token: str = setting("the token for the Argo Server", is_secret=True)
-    argo_token_file: str = setting("a file with that token, read again when it has expired")
-    argo_ca_file: str = setting("certificates of the authority behind the Argo Server's own, in a file")
-    argo_client_cert: str = setting("a client certificate for the Argo Server, in a file")
-    argo_client_key: str = setting("the key of that certificate, in a file")
-    argo_insecure: str = setting("true to trust whatever certificate the Argo Server has")
-    argo_instance_id: str = setting("the instance id of the Argo controller, where there are several")
     datatools_s3root: str = setting(
         "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
     )
@@ -73,18 +72,9 @@ class Settings(NotificationSettings, WorkflowSettings, PodSettings):
         "where a secret of @secrets is kept that does not say it", peer="METAFLOW_DEFAULT_SECRETS_BACKEND_TYPE"
     )
     secrets_role: str = setting("whom to be to read secrets", peer="METAFLOW_DEFAULT_SECRETS_ROLE")
-    namespaced_events_prefix: str = setting(
-        "what names of namespaced_event_name() begin with, by default mfns", peer="METAFLOW_NAMESPACED_EVENTS_PREFIX"
-    )
     default_decospecs: str = setting(
         "what every run and deployment takes as --with, separated by spaces", peer="METAFLOW_DEFAULT_DECOSPECS"
     )
-    events_url: str = setting("where events are published: a webhook", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL")
-    pod_events_url: str = setting("the same as pods see it", peer="METAFLOW_ARGO_EVENTS_INTERNAL_WEBHOOK_URL")
-    event_source: str = setting("the EventSource that triggers wait for", peer="METAFLOW_ARGO_EVENTS_EVENT_SOURCE")
-    event_name: str = setting("the name of that source's event", peer="METAFLOW_ARGO_EVENTS_EVENT")
-    event_bus: str = setting("the EventBus, by default default", peer="METAFLOW_ARGO_EVENTS_EVENT_BUS")
-    sensor_service_account: str = setting("that of Sensors", peer="METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT")
     production_token: str = setting("of a deployment of somebody else's: lets you change it", is_secret=True)
     token_home: str = setting("the folder that keeps your production tokens", peer="METAFLOW_TOKEN_HOME")
     user: str = setting("who you are", peer="METAFLOW_USER")
@@ -230,7 +220,7 @@ def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd:
     yield Source("{}", _absolute(named, cwd))
     yield from _peer_sources(environ, cwd)
     yield from _file_sources(cwd, environ)
-    yield Source(DEFAULT, _defaults(environ, cwd))
+    yield Source(DEFAULT, default_values(environ, cwd))
 
 
 def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
@@ -300,30 +290,3 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
-
-
-def _defaults(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
-    return {
-        "data_dir": str(_nearest_data_dir(cwd)),
-        "backend": "embedded",
-        "image": f"python:{sys.version_info.major}.{sys.version_info.minor}",
-        "token_home": str(folder / "tokens") if (folder := user_folder(environ)) else "",
-        "user": _login_name(environ),
-    }
-
-
-def _nearest_data_dir(cwd: Path) -> Path:
-    candidates = [folder / ".mfhera" for folder in (cwd, *cwd.parents)]
-    return next((folder for folder in candidates if folder.is_dir()), candidates[0])
-
-
-def _login_name(environ: Mapping[str, str]) -> str:
-    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
-        if environ.get(name):
-            return environ[name]
-    try:
-        import pwd  # not on every system
-
-        return pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):
-        return "unknown"

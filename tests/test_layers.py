@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 # A room may import rooms of earlier lines only, and its own modules.
 LAYERS = [
     {"errors"},
-    {"naming", "command", "config_files", "event_queue", "setting_fields"},
-    {"settings", "deployment_names", "config_parsers"},
+    {"naming", "command", "config_files", "event_names", "event_queue", "setting_fields"},
+    {"default_settings"},
+    {"settings", "deployment_names", "labels", "config_parsers"},
     {"store", "vaults", "graph.model", "production_names"},
     {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
     {"graph.info"},

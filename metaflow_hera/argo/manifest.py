@@ -20,7 +20,7 @@ from metaflow_hera.argo.starting import (
 )
 from metaflow_hera.argo.templates import read_template
 from metaflow_hera.errors import ManifestError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Container, Parameter, Plan, Ttl
 
 _OF_ITSELF: Final = {"CronWorkflow": check_cron, "Sensor": check_sensor}

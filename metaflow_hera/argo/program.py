@@ -12,7 +12,7 @@ from typing import Final
 
 from metaflow_hera.argo.expressions import escape_dollars, unescape_dollars
 from metaflow_hera.errors import ManifestError
-from metaflow_hera.naming import LABEL_PREFIX
+from metaflow_hera.labels import LABEL_PREFIX
 from metaflow_hera.plan.records import Container, Plan
 
 ANNOTATION: Final = f"{LABEL_PREFIX}program"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from metaflow_hera.argo import fixed
-from metaflow_hera.naming import Annotations, event_parameter, sensor_name
+from metaflow_hera.event_names import event_parameter, sensor_name
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import EventSource, Plan, Triggers
 from metaflow_hera.records.events import AUTOMATIC, Awaited
 

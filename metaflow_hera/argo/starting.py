@@ -14,7 +14,7 @@ from metaflow_hera.argo import fixed
 from metaflow_hera.argo.fields import Fields
 from metaflow_hera.argo.sensor import to_sensor
 from metaflow_hera.errors import ManifestError, StoreError
-from metaflow_hera.naming import INSTANCE_LABEL, Annotations
+from metaflow_hera.labels import INSTANCE_LABEL, Annotations
 from metaflow_hera.plan.records import Concurrency, Plan, Schedule, Triggers
 from metaflow_hera.records.codec import decode, encode
 

@@ -15,7 +15,8 @@ from metaflow_hera.backends import Deployment, NodeStatus, Phase, RunStatus, Shu
 from metaflow_hera.backends.one_off import own_parameters
 from metaflow_hera.backends.pods import hint, pod_name
 from metaflow_hera.errors import BackendError, ManifestError
-from metaflow_hera.naming import Annotations, workflow_run_id
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import workflow_run_id
 from metaflow_hera.plan.names import PATH
 from metaflow_hera.plan.records import Plan
 

@@ -23,7 +23,8 @@ from metaflow_hera.backends.pods import CONTAINERS, own_lines
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.backends.retrying import refuse_retry
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
-from metaflow_hera.naming import INSTANCE_LABEL, Annotations, workflow_of_run, workflow_run_id
+from metaflow_hera.labels import INSTANCE_LABEL, Annotations
+from metaflow_hera.naming import workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs

@@ -34,7 +34,8 @@ from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.engine.triggering import StoredEvent as StoredEvent
 from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import BackendError, NotDeployedError, UnknownRunError
-from metaflow_hera.naming import Annotations, workflow_of_run, workflow_run_id
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.production_names import place_name
 from metaflow_hera.records import runs

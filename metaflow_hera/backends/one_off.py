@@ -15,7 +15,7 @@ from typing import Any, Final
 from metaflow_hera.argo import fixed
 from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.argo.program import ANNOTATION
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.plan.text import PARAMETERS_AS_BASE64
 

@@ -15,7 +15,8 @@ from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refuse_dropped
 from metaflow_hera.errors import BackendError
-from metaflow_hera.naming import Annotations, sensor_name
+from metaflow_hera.event_names import sensor_name
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Plan
 
 TRIES: Final = 20

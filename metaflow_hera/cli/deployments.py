@@ -11,7 +11,7 @@ from metaflow_hera.cli.deploy import facts, row
 from metaflow_hera.cli.options import backend_option, json_option, settings_of
 from metaflow_hera.cli.output import moment, print_json, print_table, tell, tell_where
 from metaflow_hera.cli.tokens import authorize_option
-from metaflow_hera.deploy.deployment import deployed, deployments
+from metaflow_hera.deploy.deployed import deployed, deployments
 from metaflow_hera.deploy.versions import DeployedVersion
 
 

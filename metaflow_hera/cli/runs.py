@@ -11,8 +11,9 @@ from metaflow_hera.cli.options import json_option, place_options, settings_of
 from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.events import event_name
+from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
 from metaflow_hera.flow.parameters import NONE
-from metaflow_hera.naming import RESERVED_PARAMETER_PREFIX, pathspec
+from metaflow_hera.naming import pathspec
 from metaflow_hera.settings import Settings
 
 SHOWN = 3

@@ -15,7 +15,7 @@ import click
 
 from metaflow_hera.cli.options import backend_option, json_option, options, settings_of
 from metaflow_hera.cli.output import print_json
-from metaflow_hera.deploy.deployment import deployed
+from metaflow_hera.deploy.deployed import deployed
 from metaflow_hera.deploy.rights import Lock, Rights
 from metaflow_hera.deploy.tokens import TokenChoices, TokenFile
 from metaflow_hera.errors import ProductionTokenError, UsageError

@@ -22,7 +22,7 @@ from metaflow_hera.cli.options import (
 )
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.cli.parameters import FlowCommand, Words
-from metaflow_hera.deploy.deployment import DeployedFlow, deployed
+from metaflow_hera.deploy.deployed import DeployedFlow, deployed
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.projects import name_of_class
 from metaflow_hera.deploy.source import named_class

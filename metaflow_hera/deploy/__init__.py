@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaflow_hera.deploy.deployment import DeployedFlow, deploy, deployed, deployments
+    from metaflow_hera.deploy.deployed import DeployedFlow, deployed, deployments
+    from metaflow_hera.deploy.deployment import deploy
     from metaflow_hera.deploy.local import run
     from metaflow_hera.deploy.manifests import compile_manifests, to_workflow_template
     from metaflow_hera.deploy.triggered import TriggeredRun
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "deploy": "deployment",
     "run": "local",
     "TriggeredRun": "triggered",
     "compile_manifests": "manifests",
@@ -36,4 +38,4 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'deployment')}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'deployed')}"), name)

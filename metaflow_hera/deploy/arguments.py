@@ -12,7 +12,7 @@ from metaflow_hera.errors import ParameterError
 from metaflow_hera.flow.current import provided
 from metaflow_hera.flow.parameter_values import parameter_values, resolve_defaults
 from metaflow_hera.flow.parameters import NONE, JSONType, Parameter
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan import records as plan_records
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.settings import Settings, from_environment

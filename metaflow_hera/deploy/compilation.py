@@ -16,7 +16,7 @@ from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.starting import schedule_of, triggers_of_flow
 from metaflow_hera.flow.exit_hooks import hook_groups
-from metaflow_hera.naming import INSTANCE_LABEL, Annotations
+from metaflow_hera.labels import INSTANCE_LABEL, Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan

@@ -7,7 +7,8 @@ import time
 from metaflow_hera.backends import Backend
 from metaflow_hera.errors import NotDeployedError, UnknownRunError
 from metaflow_hera.graph.model import from_json
-from metaflow_hera.naming import Annotations, RunKeys, workflow_of_run
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import RunKeys, workflow_of_run
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.runtime.ending import failure_message

@@ -11,7 +11,7 @@ from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.tokens import TokenChoices
 from metaflow_hera.errors import BackendError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict, Unpack
 from metaflow_hera.deploy.projects import project_of_flow
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.errors import UsageError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.notifications import VARIABLES, channels_of
 from metaflow_hera.notifications.message import shortened
 from metaflow_hera.plan.options import Notices

@@ -24,7 +24,7 @@ from metaflow_hera.deploy.tokens import (
     new_token,
 )
 from metaflow_hera.errors import BackendError, ConflictError, ManifestError, SettingsError, StoreError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.production_names import PlaceKeys, number_of, prefix_of, production_namespace
 from metaflow_hera.records import objects

@@ -31,7 +31,8 @@ from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.triggered import TriggeredRun
 from metaflow_hera.deployment_names import fresh_workflow_name
 from metaflow_hera.errors import BackendError, NotDeployedError, UnknownRunError, UsageError
-from metaflow_hera.naming import Annotations, pathspec, workflow_of_run, workflow_run_id
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import pathspec, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.one_off import command_of, one_off, with_workers
 from metaflow_hera.plan.pruning import whole, without_done
 from metaflow_hera.plan.records import Parameter, Plan

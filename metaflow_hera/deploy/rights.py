@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from metaflow_hera.backends import Backend, Deployment
 from metaflow_hera.deploy.tokens import TokenFile, is_token
 from metaflow_hera.errors import NotDeployedError, ProductionTokenError
-from metaflow_hera.naming import PRODUCTION_TAG, Annotations
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import PRODUCTION_TAG
 from metaflow_hera.plan.records import Plan
 from metaflow_hera.settings import Settings
 

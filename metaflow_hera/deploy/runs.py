@@ -19,7 +19,8 @@ from metaflow_hera.deploy.recorded import (
     recorded_status,
 )
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
-from metaflow_hera.naming import Annotations, RunKeys, pathspec, workflow_of_run
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings

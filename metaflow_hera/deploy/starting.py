@@ -10,10 +10,10 @@ from metaflow_hera.argo.cron import five_fields
 from metaflow_hera.deploy.projects import project_facts
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.errors import FlowError, Problem, UsageError
+from metaflow_hera.event_names import END_EVENT, flow_event
 from metaflow_hera.flow.current import provided
 from metaflow_hera.flow.decorators import flow_decorators, schedule
 from metaflow_hera.flow.parameter_values import ParameterContext, log_to_stderr
-from metaflow_hera.naming import END_EVENT, flow_event
 from metaflow_hera.plan.records import Concurrency, EventSource, Parameter, Plan, Reset, Schedule, Triggers
 from metaflow_hera.records.events import Awaited
 from metaflow_hera.settings import Settings, variable

@@ -11,7 +11,7 @@ from itertools import islice
 from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends import Backend, Deployment
 from metaflow_hera.errors import BackendError, ManifestError, UsageError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.namespace import in_namespace
 from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.production_names import PlaceKeys, version_of

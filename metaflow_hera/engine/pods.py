@@ -19,12 +19,7 @@ from typing import Final
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shim import EXIT, HEARD, LOCK, PID, WORK, Command, supervise
-from metaflow_hera.naming import (
-    EVENT_QUEUE_VARIABLE,
-    POD_DIR,
-    POD_DIR_VARIABLE,
-    TERMINATION_LOG,
-)
+from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR, POD_DIR_VARIABLE, TERMINATION_LOG
 from metaflow_hera.plan.records import Container, EmptyDir, Plan, Steps
 from metaflow_hera.settings import environment
 

@@ -15,9 +15,10 @@ from metaflow_hera.engine.schedules import next_firing
 from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.triggering import StoredEvent, TriggeringState
 from metaflow_hera.errors import MetaflowHeraError
+from metaflow_hera.event_names import event_parameter
 from metaflow_hera.event_queue import EventQueue
 from metaflow_hera.flow.parameters import NONE
-from metaflow_hera.naming import Annotations, event_parameter
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Plan, Reset, Schedule, Triggers
 from metaflow_hera.records.codec import encode
 

@@ -11,7 +11,7 @@ from metaflow_hera.engine.schedules import missed_firing, next_firing
 from metaflow_hera.engine.stored import StoredDeployment, StoredRun
 from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import MetaflowHeraError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Concurrency, Plan, Schedule
 
 LATE: Final = 10

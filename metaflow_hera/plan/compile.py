@@ -9,8 +9,9 @@ from functools import partial
 
 from metaflow_hera.deployment_names import deployment_name
 from metaflow_hera.errors import FlowError, NamingError, Problem
+from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import RESERVED_PARAMETER_PREFIX, Annotations, label_value
+from metaflow_hera.labels import Annotations, label_value
 from metaflow_hera.plan.container import step_container
 from metaflow_hera.plan.dag import DagCompiler
 from metaflow_hera.plan.exit import exit_templates

@@ -7,19 +7,11 @@ from dataclasses import fields
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import NamingError
+from metaflow_hera.event_names import END_EVENT, flow_event
 from metaflow_hera.flow.decorators import catch, decorator_of, retry, timeout
 from metaflow_hera.graph.model import End, Foreach, Graph, Step
-from metaflow_hera.naming import (
-    END_EVENT,
-    NEXT_OUTPUT,
-    PARAMETERS_FILE,
-    POD_DIR,
-    POD_DIR_VARIABLE,
-    SPLITS_OUTPUT,
-    Annotations,
-    flow_event,
-    output_file,
-)
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import NEXT_OUTPUT, PARAMETERS_FILE, POD_DIR, POD_DIR_VARIABLE, SPLITS_OUTPUT, output_file
 from metaflow_hera.plan.names import PATH, Names
 from metaflow_hera.plan.options import CompileOptions
 from metaflow_hera.plan.pod import pod_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.plan.text import Text, text
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeGuard
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.options import RUN_OF_WORKFLOW
 from metaflow_hera.plan.records import Container, Plan, Template
 from metaflow_hera.plan.text import parse, render, text

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 
-from metaflow_hera.naming import Annotations, free_name
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.compile import TEMPLATE_LIMIT
-from metaflow_hera.plan.names import PATH
+from metaflow_hera.plan.names import PATH, free_name
 from metaflow_hera.plan.records import Container, Dag, Plan, Steps, Task, Template
 from metaflow_hera.plan.text import (
     AllOf,

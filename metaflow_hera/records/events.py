@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.naming import pathspec, project_of_event
+from metaflow_hera.event_names import project_of_event
+from metaflow_hera.naming import pathspec
 from metaflow_hera.records.run import Cause
 
 Payload = Mapping[str, Any]

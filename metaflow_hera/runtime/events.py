@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import ParameterError
+from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX, event_parameter
 from metaflow_hera.flow.parameters import NONE, Parameter, parameters_of
-from metaflow_hera.naming import RESERVED_PARAMETER_PREFIX, event_parameter
 from metaflow_hera.records.codec import decode
 from metaflow_hera.records.events import Awaited, cause_of
 from metaflow_hera.records.run import Cause

@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
-from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE, Annotations
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import POD_DIR, POD_DIR_VARIABLE
 from metaflow_hera.plan.records import Container, Dag, EmptyDir, Parameter, Plan, Retry, Steps, Task
 from metaflow_hera.plan.text import (
     Input,

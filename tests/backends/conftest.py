@@ -18,7 +18,7 @@ from metaflow_hera.backends.kubernetes_api import KubernetesApi
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.engine.pods import kill_orphans
 from metaflow_hera.errors import EngineError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.settings import Settings
 
 CLUSTER = os.environ.get("MFHERA_TEST_KUBECONFIG", "")

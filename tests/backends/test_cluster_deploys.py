@@ -13,7 +13,7 @@ from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends.kubernetes_api import KubernetesApi
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.errors import BackendError, NotDeployedError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import EventSource, Plan, Schedule, Triggers
 from metaflow_hera.records.events import Awaited
 from metaflow_hera.settings import Settings

@@ -16,7 +16,7 @@ from metaflow_hera.backends.argo_objects import run_status
 from metaflow_hera.backends.one_off import one_off_workflow, own_parameters, plan_of_workflow
 from metaflow_hera.errors import ManifestError
 from metaflow_hera.graph.model import Graph
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Parameter, Plan
 

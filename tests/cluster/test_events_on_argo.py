@@ -13,7 +13,7 @@ import pytest
 from webhook import Webhook, opened_webhook
 
 from metaflow_hera import Run
-from metaflow_hera.naming import sensor_name
+from metaflow_hera.event_names import sensor_name
 
 AWAITING = Path(__file__).parent / "flows" / "awaiting.py"
 KINDS = ("workflowtemplate", "cronworkflow", "sensor")

@@ -18,7 +18,8 @@ from metaflow_hera.engine.pod import PodOutcome
 from metaflow_hera.engine.scheduler import Scheduler
 from metaflow_hera.graph.check import problems
 from metaflow_hera.graph.model import End, Foreach, Graph, Linear, Split, Step, Switch, Transition
-from metaflow_hera.naming import POD_DIR, Annotations
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import POD_DIR
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Plan
 

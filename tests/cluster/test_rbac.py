@@ -22,7 +22,7 @@ from metaflow_hera.backends.open import open_backend
 from metaflow_hera.backends.permissions import OF_PODS, OPERATIONS, Permission, rules
 from metaflow_hera.deploy.rbac import Grants, documents
 from metaflow_hera.errors import BackendError, NotDeployedError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Container, Dag, Plan, Schedule, Task
 from metaflow_hera.settings import Settings
 

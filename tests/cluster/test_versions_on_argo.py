@@ -17,7 +17,7 @@ from conftest import Cluster, command
 from metaflow_hera import deploy
 from metaflow_hera.deploy import DeployedFlow, deployed
 from metaflow_hera.errors import NotDeployedError, ProductionTokenError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.settings import Settings
 
 FLOW = """

@@ -26,7 +26,8 @@ from metaflow_hera.errors import (
     RunFailedError,
     UnknownRunError,
 )
-from metaflow_hera.naming import Annotations, RunKeys
+from metaflow_hera.labels import Annotations
+from metaflow_hera.naming import RunKeys
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store
 

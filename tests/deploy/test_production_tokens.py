@@ -31,7 +31,7 @@ from metaflow_hera.deploy.tokens import (
     new_token,
 )
 from metaflow_hera.errors import BackendError, NotDeployedError, ProductionTokenError, UsageError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.production_names import number_of, prefix_of, production_namespace
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import open_store

@@ -17,7 +17,7 @@ from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.deploy import DeployedFlow, deployed
 from metaflow_hera.errors import BackendError, NotDeployedError, ProductionTokenError, UsageError
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Schedule
 from metaflow_hera.settings import Settings
 

@@ -22,8 +22,9 @@ from metaflow_hera.engine.sensors import Sensors
 from metaflow_hera.engine.stored import StoredRun
 from metaflow_hera.engine.triggering import KEPT, TriggeringState
 from metaflow_hera.errors import EventError, ManifestError
+from metaflow_hera.event_names import flow_event
 from metaflow_hera.event_queue import LIMIT, EventQueue
-from metaflow_hera.naming import Annotations, flow_event
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Parameter, Plan, Reset, Triggers
 from metaflow_hera.records.events import Awaited, stamped
 

@@ -9,7 +9,7 @@ import pytest
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import NamingError
 from metaflow_hera.graph.model import End, Foreach, Graph, Linear, Step, Transition
-from metaflow_hera.naming import Annotations
+from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.compile import TEMPLATE_LIMIT, CompileOptions, compile_plan
 from metaflow_hera.plan.one_off import command_of, one_off, with_workers
 from metaflow_hera.plan.pruning import whole, without_done

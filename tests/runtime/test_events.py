@@ -17,8 +17,8 @@ from webhook import Webhook, opened_webhook
 from metaflow_hera import FlowSpec, JSONType, Parameter, Run
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import ParameterError
+from metaflow_hera.event_names import event_parameter
 from metaflow_hera.flow.parameters import parameters_of
-from metaflow_hera.naming import event_parameter
 from metaflow_hera.records import runs
 from metaflow_hera.records.codec import encode
 from metaflow_hera.records.events import Awaited, cause_of, success_events
