@@ -121,7 +121,7 @@ def terminate(ctx: click.Context, run_id: str) -> None:
 @click.command()
 @click.pass_context
 def delete(ctx: click.Context) -> None:
-    """Delete the deployment and its schedule; runs in flight go on."""
+    """Delete the deployment, its schedule and its triggers; runs in flight go on."""
     found = _deployed(ctx)
     found.delete()
     click.echo(f"{found.name} is deleted")

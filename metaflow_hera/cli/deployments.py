@@ -36,7 +36,7 @@ def list_command(backend: str | None, as_json: bool) -> None:
 @backend_option
 @json_option
 def delete(name: str, backend: str | None, as_json: bool) -> None:
-    """Delete a deployment and its schedule; runs in flight go on, and what ran stays readable.
+    """Delete a deployment, its schedule and its triggers; runs in flight go on, and what ran stays readable.
 
     \b
     Example:
