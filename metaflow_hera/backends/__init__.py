@@ -19,7 +19,7 @@ class Deployment:
 
     name: str
     plan: Plan
-    """With the schedule, if it has one; the rest of what is known is in its annotations."""
+    """With schedule and triggers, if it has them; the rest of what is known is in its annotations."""
     created: datetime
 
 
@@ -85,7 +85,7 @@ class Backend(Protocol):
         ...
 
     def deploy(self, plan: Plan) -> None:
-        """Create or replace, whole or not at all; a plan without a schedule removes the one before.
+        """Create or replace, whole or not at all; a plan without schedule or triggers removes those before.
 
         Runs in flight keep theirs.
         """
@@ -104,7 +104,7 @@ class Backend(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove a deployment and its schedule; runs in flight go on."""
+        """Remove a deployment, its schedule and its triggers; runs in flight go on."""
         ...
 
     def trigger(self, name: str, parameters: Mapping[str, str]) -> str:

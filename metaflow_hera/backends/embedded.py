@@ -79,7 +79,7 @@ class EmbeddedBackend:
             self._let_events_come(state)
             state.deploy(plan.name, manifest, time.time())
             self._let_events_come(state)
-        if plan.schedule or self._home.events.waiting():
+        if plan.schedule:
             launch(self._home)
         else:
             self._home.wake()
@@ -136,7 +136,6 @@ class EmbeddedBackend:
         with self._state() as state:
             if self._home.events.waiting():
                 self._let_events_come(state)
-                launch(self._home)
             return state.published(limit)
 
     def run(self, run: str) -> RunStatus:
@@ -214,7 +213,8 @@ class EmbeddedBackend:
 
     def _let_events_come(self, state: TriggeringState) -> None:
         """Handle what was published before a deployment changes: it is for what was deployed then."""
-        Sensors(state, self._home.events, read_plan).fire(time.time())
+        if Sensors(state, self._home.events, read_plan).fire(time.time()):
+            launch(self._home)
 
     def _stored(self, state: State, name: str) -> StoredDeployment:
         if (deployment := state.deployment(name)) is not None:

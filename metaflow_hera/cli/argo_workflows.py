@@ -140,7 +140,7 @@ def _refuse_others(run: RunStatus, flow: str, name: str) -> None:
 @authorize_option
 @click.pass_context
 def delete(ctx: click.Context, authorize: str | None) -> None:
-    """Delete the deployment and its schedule; runs in flight go on."""
+    """Delete the deployment, its schedule and its triggers; runs in flight go on."""
     found = _deployed(ctx)
     found.delete(authorize)
     click.echo(f"{found.name} is deleted")

@@ -102,7 +102,7 @@ def rollback(name: str, version: str | None, authorize: str | None, backend: str
 @backend_option
 @json_option
 def delete(name: str, authorize: str | None, backend: str | None, as_json: bool) -> None:
-    """Delete a deployment and its schedule; runs in flight go on, and what ran stays readable.
+    """Delete a deployment, its schedule and its triggers; runs in flight go on, and what ran stays readable.
 
     \b
     Example:

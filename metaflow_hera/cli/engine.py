@@ -27,7 +27,7 @@ def status(as_json: bool) -> None:
 def start(as_json: bool) -> None:
     """Start the engine, if none runs.
 
-    Triggering a run does it too, and so does deploying a flow with a schedule.
+    Triggering a run does it too, and so do publishing an event and deploying a flow with a schedule.
 
     \b
     Example:
@@ -62,5 +62,5 @@ def _print(status: EngineStatus, *, as_json: bool) -> None:
 engine = CommandGroup(
     commands={"status": status, "start": start, "stop": stop},
     name="engine",
-    help="The embedded engine: runs deployed flows on this machine, in the background, and fires their schedules.",
+    help="The embedded engine: runs deployed flows on this machine, in the background, by schedules and events, too.",
 )

@@ -1,7 +1,8 @@
-"""The engine: a process in the background that runs what is triggered, fires schedules, and survives the shell.
+"""The engine: a process in the background that runs what is triggered, be it by events or schedules, and survives the
+shell.
 
 It sleeps until a client or a pod wakes it by the FIFO of its home, or something is due. After some minutes without runs
-and schedules it ends; whoever triggers next starts it again.
+and schedules it ends; whoever triggers or publishes next starts it again.
 """
 
 from __future__ import annotations

@@ -44,13 +44,16 @@ class Sensors:
     _entries: dict[str, _Entry] = field(default_factory=dict)
     _is_settled: bool = False
 
-    def fire(self, now: float) -> None:
-        """Handle all events that were published up to now, by what is deployed now."""
+    def fire(self, now: float) -> int:
+        """Handle all events that were published up to now, by what is deployed now; return how many runs that started.
+
+        May be called by several processes at once.
+        """
         self._take_in()
-        if not self._is_settled or self._has_changed():
-            self._handle(now)
+        started = self._handle(now) if not self._is_settled or self._has_changed() else 0
         while self.state.has_unhandled():
-            self._handle(now)
+            started += self._handle(now)
+        return started
 
     def _take_in(self) -> None:
         """Bring events from the queue into the database; a file that is none must not stop all others."""
@@ -70,13 +73,15 @@ class Sensors:
     def _has_changed(self) -> bool:
         return self.state.digests() != {name: entry.digest for name, entry in self._entries.items()}
 
-    def _handle(self, now: float) -> None:
+    def _handle(self, now: float) -> int:
+        started = 0
         with self.state.handling() as events:
             self._settle()
             for event in events:
                 for name, entry in self._entries.items():
                     if entry.plan is not None and entry.plan.triggers is not None:
-                        self._offer(event, name, entry.manifest, entry.plan, entry.plan.triggers, now)
+                        started += self._offer(event, name, entry.manifest, entry.plan, entry.plan.triggers, now)
+        return started
 
     def _settle(self) -> None:
         """Know what is deployed, and forget what deployments received that are gone or wait for other events."""
@@ -110,22 +115,24 @@ class Sensors:
             return _Entry(digest, manifest, None)
         return _Entry(digest, manifest, plan if plan.triggers else None)
 
-    def _offer(self, event: StoredEvent, name: str, manifest: str, plan: Plan, triggers: Triggers, now: float) -> None:
-        """Let a deployment receive an event if it waits for it, and start a run if all have come."""
+    def _offer(self, event: StoredEvent, name: str, manifest: str, plan: Plan, triggers: Triggers, now: float) -> bool:
+        """Let a deployment receive an event if it waits for it; whether all have come, and a run is started."""
         fields = event.fields
         places = [place for place, awaited in enumerate(triggers.events) if awaited.is_met_by(event.name, fields)]
         if not places:
-            return
+            return False
         for place, before in self.state.received(name).items():
             if _was_reset(triggers.resets, before.at, event.at):
                 self.state.forget(name, place)
         for place in places:
             self.state.receive(name, place, event.number)
         received = self.state.received(name)
-        if len(received) == len(triggers.events):
-            run = triggered_run(name, manifest, plan, received, now)
-            workflow = self.state.start(run, list(received.values()))
-            logger.info("run %s is started by %s", workflow, ", ".join(each.name for each in received.values()))
+        if len(received) < len(triggers.events):
+            return False
+        run = triggered_run(name, manifest, plan, received, now)
+        workflow = self.state.start(run, list(received.values()))
+        logger.info("run %s is started by %s", workflow, ", ".join(each.name for each in received.values()))
+        return True
 
 
 def _was_reset(resets: Iterable[Reset], received: float, now: float) -> bool:

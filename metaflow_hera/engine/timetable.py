@@ -71,12 +71,12 @@ class Timetable:
         self.state.fire(scheduled_run(deployment, plan, scheduled, now), scheduled)
 
     def _read(self) -> None:
-        versions = self.state.versions()
-        for gone in self._entries.keys() - versions.keys():
+        times = self.state.deployed_at()
+        for gone in self._entries.keys() - times.keys():
             del self._entries[gone]
-        for name, version in versions.items():
+        for name, time in times.items():
             known = self._entries.get(name)
-            if known is None or known.deployment.version != version:
+            if known is None or known.deployment.created != time:
                 deployment = self.state.deployment(name)
                 if deployment is not None:
                     self._entries[name] = _Entry(deployment, self._scheduled_plan(deployment))

@@ -43,6 +43,10 @@ class StoredEvent:
 class TriggeringState(State):
     """The database of the engine, with schedules and events."""
 
+    def deployed_at(self) -> dict[str, float]:
+        """When each deployment was made what it is: a version's number may come again after a deletion."""
+        return {row[0]: row[1] for row in self._rows("select name, created from deployments order by name")}
+
     def last_firing(self, deployment: str) -> float | None:
         rows = self._rows("select scheduled from firings where deployment = ?", deployment)
         return float(rows[0][0]) if rows else None

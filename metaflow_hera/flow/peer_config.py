@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping
 from metaflow_hera.settings import Settings
 
 _NAMES: Mapping[str, Callable[[Settings], str | None]] = {
+    "ARGO_EVENTS_EVENT": lambda settings: settings.event_name or None,
+    "ARGO_EVENTS_EVENT_BUS": lambda settings: settings.event_bus or None,
+    "ARGO_EVENTS_EVENT_SOURCE": lambda settings: settings.event_source or None,
+    "ARGO_EVENTS_INTERNAL_WEBHOOK_URL": lambda settings: settings.pod_events_url or None,
+    "ARGO_EVENTS_SERVICE_ACCOUNT": lambda settings: settings.sensor_service_account or None,
     "ARGO_EVENTS_WEBHOOK_URL": lambda settings: settings.events_url or None,
     "DATASTORE_LOCAL_DIR": lambda _: ".mfhera",
     "DATASTORE_SYSROOT_LOCAL": lambda settings: None if _is_bucket(settings) else settings.datastore,

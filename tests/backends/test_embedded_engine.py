@@ -18,8 +18,8 @@ from metaflow_hera.backends.embedded import NO_ENGINE, STARTING, EmbeddedBackend
 from metaflow_hera.backends.engine import read_plan
 from metaflow_hera.backends.engine_control import engine_status, home_of, start_engine, stop_engine
 from metaflow_hera.engine.daemon import Engine, Limits
-from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredRun
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import BackendError, EngineError
 from metaflow_hera.plan.records import Retry, Schedule
 from metaflow_hera.settings import Settings
@@ -165,7 +165,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path, em
     )
     backend.deploy(one_step(ignoring))
     home = home_of(embedded_settings)
-    with closing(State.open(home.database)) as state:
+    with closing(TriggeringState.open(home.database)) as state:
         engine = Engine(home, state, read_plan, Limits(grace=0.2))
         run = stored_run(state, backend)
         engine.turn(time.time())
@@ -176,7 +176,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path, em
     assert ended and ended.phase is Phase.FAILED
 
 
-def stored_run(state: State, backend: EmbeddedBackend) -> str:
+def stored_run(state: TriggeringState, backend: EmbeddedBackend) -> str:
     """A run that is triggered without starting an engine."""
     deployment = state.deployment("onestep")
     assert deployment
@@ -192,7 +192,7 @@ def test_a_run_without_an_engine_says_so(backend: EmbeddedBackend, embedded_sett
     run = backend.trigger("onestep", {})
     wait_for(lambda: backend.run(run).phase is Phase.RUNNING)
     kill_engine(embedded_settings)
-    with closing(State.open(home_of(embedded_settings).database)) as state, state._change():
+    with closing(TriggeringState.open(home_of(embedded_settings).database)) as state, state._change():
         state._execute("update runs set created = created - ?", STARTING)
     status = backend.run(run)
     assert (status.phase, status.message) == (Phase.RUNNING, NO_ENGINE)
@@ -224,7 +224,7 @@ def test_looking_writes_nothing(backend: EmbeddedBackend, embedded_settings: Set
 
 def test_a_database_of_another_version_is_refused(backend: EmbeddedBackend, embedded_settings: Settings) -> None:
     backend.deploy(one_step(""))
-    with closing(State.open(home_of(embedded_settings).database)) as state:
+    with closing(TriggeringState.open(home_of(embedded_settings).database)) as state:
         state._execute("pragma user_version = 99")
     with pytest.raises(EngineError, match="schema is 99"):
         list(backend.runs())
@@ -249,7 +249,7 @@ def test_a_schedule_that_cannot_be_is_refused_before_anything_is_deployed(
 
 def test_a_schedule_fires_with_the_parameters_defaults(backend: EmbeddedBackend, embedded_settings: Settings) -> None:
     backend.deploy(replace(one_step("", parameters=(ALPHA,)), schedule=Schedule(cron="* * * * *")))
-    with closing(State.open(home_of(embedded_settings).database)) as state, state._change():
+    with closing(TriggeringState.open(home_of(embedded_settings).database)) as state, state._change():
         state._execute("update deployments set created = created - 120")  # as if the engine had been away
     start_engine(embedded_settings)
     home_of(embedded_settings).wake()

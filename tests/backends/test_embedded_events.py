@@ -14,7 +14,7 @@ from backend_plans import wait_for
 from metaflow_hera import Run, deploy
 from metaflow_hera.backends import Phase, RunStatus
 from metaflow_hera.backends.embedded import EmbeddedBackend
-from metaflow_hera.backends.engine_control import engine_status, stop_engine
+from metaflow_hera.backends.engine_control import engine_status, home_of, stop_engine
 from metaflow_hera.deploy import DeployedFlow
 from metaflow_hera.deploy.events import events, publish_event
 from metaflow_hera.errors import FlowError
@@ -229,6 +229,18 @@ def test_an_event_starts_the_engine_and_waits_for_it_if_it_has_to(settings: Sett
     [event] = [each for each in events(settings, 10) if each.name == "anything"]
     assert event.fields["id"] == identity
     assert [f"argo-{workflow}" for workflow in event.runs] == [run.id]
+
+
+def test_an_event_that_waits_is_for_what_was_deployed_then_also_if_nobody_was_there_to_see_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    source = ANY.replace("PARAMETERS", "    n = Parameter('n', default=0)").replace("NAMES", "1: self.n")
+    waits = deployed(tmp_path, source)
+    stop_engine(settings)
+    home_of(settings).events.put("anything", {"name": "anything", "n": 3})
+    late = deployed(tmp_path, source.replace("class Any", "class Late"))
+    assert run_of(ended(settings, waits.name)[0]).data.got == {1: 3}
+    assert list(EmbeddedBackend(settings).runs(late.name)) == []
 
 
 def test_a_flow_that_is_deployed_again_without_triggers_is_started_by_no_event(

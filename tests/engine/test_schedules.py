@@ -119,6 +119,17 @@ def test_a_new_version_has_its_own_schedule_from_when_it_was_deployed(state: Tri
     assert fired(state) == []
 
 
+def test_what_is_deployed_again_after_a_deletion_has_its_own_schedule(state: TriggeringState) -> None:
+    plans = {"v1": scheduled("*/10 * * * *"), "v2": scheduled("5 * * * *")}
+    timetable = Timetable(state, plans.__getitem__)
+    state.deploy("wf", "v1", 0.0)
+    timetable.fire(1.0)
+    state.delete("wf")
+    state.deploy("wf", "v2", 2.0)
+    assert timetable.fire(601.0) == 3900.0
+    assert fired(state) == ["wf-300"]
+
+
 def test_a_deployment_that_cannot_be_read_does_not_keep_others_from_their_schedules(
     state: TriggeringState, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,7 +13,7 @@ from metaflow_hera.flow.exit_hooks import HookGroup
 from metaflow_hera.graph.model import DecoratorSpec, End, Foreach, Graph, Linear, Split, Step, Switch, Transition
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.options import Notices, PodDefaults
-from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Retry, Schedule, Steps, Task
+from metaflow_hera.plan.records import Container, Dag, Parameter, Plan, Retry, Schedule, Steps, Task, Triggers
 from metaflow_hera.plan.text import (
     AllOf,
     AnyOf,
@@ -31,6 +31,8 @@ from metaflow_hera.plan.text import (
     render,
     text,
 )
+from metaflow_hera.records.codec import decode
+from metaflow_hera.records.events import Awaited
 
 
 def graph(transitions: Mapping[str, Transition], *, joins: str = "", **decorators: DecoratorSpec) -> Graph:
@@ -596,3 +598,37 @@ def test_resources_of_a_step_are_not_raised_to_what_the_settings_say() -> None:
     said = spec("resources", memory=100)
     pod = container(compile_plan(graph(LINEAR, start=said), options(pod=DEFAULTS)), "start")
     assert pod.requests["memory"] == "100M"
+
+
+def test_the_start_step_knows_the_events_and_every_step_which_it_publishes() -> None:
+    awaited = Awaited(name="data", parameters={"alpha": "rate"})
+    project = ("fraud", "test.x")
+    plan = compile_plan(graph(LINEAR), options(started_by=Triggers(events=(awaited,)), project=project))
+    start, end = (command(container(plan, name)) for name in ("start", "end"))
+    assert [decode(Awaited, text.encode()) for text in start.events] == [awaited]
+    assert end.events == ()
+    assert start.publishes == ("metaflow.fraud.test.x.Flow.start",)
+    assert end.publishes == ("metaflow.fraud.test.x.Flow.end",)
+
+
+def test_a_last_step_of_another_name_publishes_the_end_as_well() -> None:
+    steps = {"start": Linear("last"), "last": End()}
+    assert command(container(compiled(steps), "last")).publishes == ("metaflow.Flow.last", "metaflow.Flow.end")
+    silent = compile_plan(graph(steps), options(publishes=False))
+    assert command(container(silent, "last")).publishes == ()
+    undeployed = compile_plan(graph(steps), options(name=""))
+    assert command(container(undeployed, "last")).publishes == ()
+
+
+def test_a_required_parameter_needs_an_event_that_gives_it() -> None:
+    needed = (Parameter(name="needed"),)
+    gives = Awaited(name="data", parameters={"needed": "x"}, required=("x",))
+    other = Awaited(name="other")
+    assert compile_plan(graph(LINEAR), options(parameters=needed, started_by=Triggers(events=(other, gives))))
+    with pytest.raises(FlowError, match="'needed' has no default, and none of the events that start a run gives it"):
+        compile_plan(graph(LINEAR), options(parameters=needed, started_by=Triggers(events=(other,))))
+
+
+def test_names_of_parameters_that_are_ours_are_refused() -> None:
+    with pytest.raises(FlowError, match="'mfhera-event-0' begins like those of metaflow-hera itself"):
+        compile_plan(graph(LINEAR), options(parameters=(Parameter(name="mfhera-event-0", value="x"),)))
