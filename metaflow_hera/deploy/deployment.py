@@ -187,7 +187,7 @@ def deploy_checked(flow: CheckedFlow, choices: Choices, settings: Settings, tell
 def check_deployment(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell = silent) -> DeployedFlow:
     """All that `deploy_checked` refuses, and what it would make; nothing is written, neither there nor in the store."""
     compiled, planned = _planned(flow, choices, settings, tell)
-    compiled.store.exists(compiled.package.key)  # whether it can be reached
+    compiled.store.head(compiled.package.key)  # whether it can be reached
     return planned
 
 
