@@ -253,7 +253,7 @@ class ArgoServerApi:
             raise refused(what, self.place, error.status_code, str(error)) from error
         except requests.RequestException as error:
             raise unreachable(what, self.place, error) from error
-        except ValueError as error:  # of pydantic: JSON, but not what was asked for
+        except (TypeError, ValueError) as error:  # JSON, but not what was asked for
             raise unreachable(what, self.place, f"the answer is none of an Argo Server: {error}") from error
 
     def _unless_missing(self, what: str, call: Callable[[], T]) -> T | None:

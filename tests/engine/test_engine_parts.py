@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,8 +26,9 @@ from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.pods import Machine, PodState
 from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.engine.schema import SCHEMA
 from metaflow_hera.engine.state import State
-from metaflow_hera.engine.stored import StoredRun
+from metaflow_hera.engine.stored import Controls, StoredRun
 from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import EngineError
 from metaflow_hera.plan.records import Container, Retry
@@ -154,6 +156,63 @@ def test_events_come_back_in_order(tmp_path: Path) -> None:
         state.end_pod(1, ended.pod, ended.outcome, ended.at)
         state.add_shutdown(1, Shutdown.STOP, 3.0)
         assert state.events(1) == [ended, ShutDown(how=Shutdown.STOP, at=3.0)]
+
+
+def test_a_retry_keeps_what_succeeded_with_its_attempts_and_forgets_the_rest(tmp_path: Path) -> None:
+    def pod(node: str, attempt: int) -> Pod:
+        return Pod(name=f"{node}({attempt})", node=node, template=container("x"), args=(), attempt=attempt)
+
+    bad, good = PodOutcome(phase=Phase.FAILED), PodOutcome(phase=Phase.SUCCEEDED)
+    exit_node = "a.onExit[0].finish"
+    with closing(State.open(tmp_path / "state")) as state:
+        state.add_run(run_named("a"))
+        assert not state.retry("a"), "it has not ended"
+        for node, attempt, outcome in (
+            ("x", 0, bad),
+            ("x", 1, good),
+            ("y", 0, bad),
+            ("y", 1, bad),
+            (exit_node, 0, good),
+        ):
+            state.add_pod(1, pod(node, attempt), 1.0)
+            state.end_pod(1, f"{node}({attempt})", outcome, 2.0)
+        state.end_pod(1, "z(0)", bad, 2.0)
+        state.request_stop("a")
+        state.add_shutdown(1, Shutdown.STOP, 3.0)
+        state.end_run(1, Phase.FAILED, "stopped", 4.0)
+        assert (state.unfinished(), state.controls()) == ([], {})
+        assert state.retry("a")
+        assert not state.retry("a")
+        assert [each.name for each in state.pods(1)] == ["x(0)", "x(1)"]
+        events = state.events(1)
+        assert events == [Ended(pod=f"x({n})", outcome=how, at=2.0, is_known=True) for n, how in enumerate((bad, good))]
+        [run] = state.unfinished()
+        assert (run.phase, run.message, run.started, run.finished, run.is_stopped) == (
+            Phase.PENDING,
+            "",
+            None,
+            None,
+            False,
+        )
+        assert state.unfinished(besides=[1]) == []
+        state.end_run(1, Phase.SUCCEEDED, "", 5.0)
+        assert not state.retry("a"), "it succeeded"
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "state")) as old:
+        old.executescript(SCHEMA[0])
+        old.execute("insert into manifests values ('d', 'text')")
+        old.execute(
+            "insert into runs (workflow, deployment, flow, digest, parameters, created, phase, is_terminated) "
+            "values ('a', 'wf', 'F', 'd', '{}', 1, 'Running', 1)"
+        )
+        old.execute("insert into events (run, message, at) values (1, 'terminated', 2)")
+        old.execute("pragma user_version = 1")
+        old.commit()
+    with closing(State.open(tmp_path / "state")) as state:
+        assert state.events(1) == [ShutDown(how=Shutdown.TERMINATE, at=2.0)]
+        assert state.controls() == {1: Controls(is_terminated=True, is_stopped=False, is_suspended=False)}
 
 
 def test_many_writers_take_turns(tmp_path: Path) -> None:

@@ -313,6 +313,29 @@ def test_a_terminated_run_has_no_exit_handler() -> None:
     assert (drive.scheduler.phase, drive.scheduler.message) == (Phase.FAILED, "terminated")
 
 
+def test_a_run_that_somebody_stops_has_its_exit_handler_and_a_second_stop_lets_that_run() -> None:
+    drive = Drive(with_exit(plan(chain("a", "b"), container("x"))), failing("wf.a"))
+    drive.take(drive.scheduler.begin())
+    assert drive.scheduler.shut_down(Shutdown.STOP) == []
+    drive.step()
+    assert drive.started == ["wf.a", "wf.onExit[0].finish"]
+    assert drive.scheduler.shut_down(Shutdown.STOP) == []
+    assert not drive.scheduler.is_stopping
+    drive.step()
+    assert (drive.scheduler.phase, drive.scheduler.message) == (Phase.FAILED, "stopped")
+
+
+def test_a_run_that_is_stopped_can_be_terminated() -> None:
+    drive = Drive(with_exit(plan(chain("a", "b"), container("x"))), failing("wf.a"))
+    drive.take(drive.scheduler.begin())
+    for how in (Shutdown.STOP, Shutdown.TERMINATE):
+        assert drive.scheduler.shut_down(how) == []
+    drive.step()
+    assert (drive.started, drive.scheduler.message) == (["wf.a"], "terminated")
+    assert drive.scheduler.shut_down(Shutdown.TERMINATE) == []
+    assert drive.scheduler.phase is Phase.FAILED
+
+
 def test_a_run_that_waits_for_a_retry_ends_at_once_when_it_is_terminated() -> None:
     scheduler = Scheduler(plan(chain("a"), container("x", retry=Retry(limit=1, backoff=60))), "wf", started=0)
     scheduler.begin()

@@ -6,6 +6,8 @@ import random
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 
 from engine_plans import FAILED, SUCCEEDED, Drive, fan_out, outcomes, plans
 from flow_meaning import Decisions, Run, meaning
@@ -14,14 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.engine.journal import Journal, ShutDown
+from metaflow_hera.engine.journal import Ended, Event, Journal, ShutDown
 from metaflow_hera.engine.phases import Phase, Shutdown
 from metaflow_hera.engine.pod import Pod, PodOutcome
-from metaflow_hera.engine.scheduler import Scheduler
+from metaflow_hera.engine.scheduler import ON_EXIT, Scheduler
 from metaflow_hera.graph.model import Graph, Switch
 from metaflow_hera.plan.compile import CompileOptions, compile_plan
 from metaflow_hera.plan.records import Dag, Plan, Retry
 
+OUTPUTS = {"next": "a", "n": "2"}
 SEEDS = st.integers(0, 2**32)
 unhurried = settings(deadline=None)
 
@@ -196,3 +199,53 @@ def test_items_without_a_limit_take_memory_in_proportion() -> None:
         return used
 
     assert peak(20_000) < 12 * peak(2_000)
+
+
+def kept_of(run: Drive, nodes: dict[str, str]) -> list[Ended]:
+    """What a retry keeps of the events: those of nodes that succeeded, besides the exit handler's."""
+    ended = [event for event in run.events if isinstance(event, Ended) and ON_EXIT not in event.pod]
+    done = {nodes[event.pod] for event in ended if event.outcome.phase is Phase.SUCCEEDED}
+    return [replace(event, is_known=True) for event in ended if nodes[event.pod] in done]
+
+
+@unhurried
+@given(plans(), SEEDS, st.data())
+def test_a_retry_runs_nothing_again_that_succeeded_and_replays_like_any_run(
+    plan: Plan, seed: int, data: st.DataObject
+) -> None:
+    plan = replace(plan, deadline=None)
+    nodes: dict[str, str] = {}
+    mended: Callable[[Pod], PodOutcome] = lambda pod: PodOutcome(phase=Phase.SUCCEEDED, outputs=OUTPUTS)  # noqa: E731
+    original = drive(plan, seed)
+    decide = original.decide
+    original.decide = lambda pod: (nodes.update({pod.name: pod.node}), decide(pod))[1]
+    original.run()
+    events: list[Event] = [*kept_of(original, nodes)]
+    known = {event.pod for event in events if isinstance(event, Ended)}
+    scheduler, pods, now = Scheduler(plan, "wf", started=100.0), {}, 100.0
+    journal = Journal(events)
+    pods |= journal.replay(scheduler)
+    chance = random.Random(seed)
+    ran: list[str] = []
+    crash = data.draw(st.integers(0, 20))
+    while not scheduler.phase.is_final:
+        pods.update((pod.name, pod) for pod in journal.to_run(scheduler, scheduler.advance(now)))
+        if len(ran) == crash:  # the engine dies, and another one takes the run up
+            again = Scheduler(plan, "wf", started=100.0)
+            found = Journal(events).replay(again)
+            found.update((pod.name, pod) for pod in Journal(events).to_run(again, again.advance(now)))
+            assert found.keys() == pods.keys()
+            scheduler, crash = again, -1
+        if not pods:
+            now = max(now, scheduler.next_due or now)
+            pods.update((pod.name, pod) for pod in journal.to_run(scheduler, scheduler.advance(now)))
+            continue
+        name, now = chance.choice(sorted(pods)), now + 1
+        ran.append(name)
+        event = Ended(pod=name, outcome=mended(pods.pop(name)), at=now)
+        events.append(event)
+        pods.update((pod.name, pod) for pod in journal.to_run(scheduler, scheduler.advance(now)))
+        pods.update((pod.name, pod) for pod in journal.to_run(scheduler, scheduler.ended(name, event.outcome, now)))
+    assert not known & set(ran)
+    assert len(ran) == len(set(ran))
+    assert scheduler.phase is Phase.SUCCEEDED
