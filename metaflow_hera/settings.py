@@ -37,9 +37,9 @@ class Source(NamedTuple):
     values: Mapping[str, str]
 
 
-def _setting(help: str, *, peer: str = "", secret: bool = False) -> Any:
-    """One that is *secret* is shown, told and handed on nowhere."""
-    return field(default="", metadata={"help": help, "peer": peer, "secret": secret})
+def _setting(help: str, *, peer: str = "", is_secret: bool = False) -> Any:
+    """One that *is_secret* is shown, told and handed on nowhere."""
+    return field(default="", metadata={"help": help, "peer": peer, "is_secret": is_secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Settings:
     service_account: str = _setting("the service account of pods", peer="METAFLOW_KUBERNETES_SERVICE_ACCOUNT")
     image: str = _setting("the container image of steps without one", peer="METAFLOW_KUBERNETES_CONTAINER_IMAGE")
     argo_server: str = _setting("the URL of the Argo Server")
-    argo_token: str = _setting("the token for the Argo Server", secret=True)
+    argo_token: str = _setting("the token for the Argo Server", is_secret=True)
     datatools_s3root: str = _setting(
         "where S3(run=…) keeps data, s3://bucket/prefix; else below the datastore", peer="METAFLOW_DATATOOLS_S3ROOT"
     )
@@ -80,7 +80,7 @@ class Settings:
     events_url: str = _setting(
         "where ArgoEvent publishes: the webhook of an event source", peer="METAFLOW_ARGO_EVENTS_WEBHOOK_URL"
     )
-    production_token: str = _setting("of a deployment of somebody else's: lets you change it", secret=True)
+    production_token: str = _setting("of a deployment of somebody else's: lets you change it", is_secret=True)
     token_home: str = _setting("the folder that keeps your production tokens", peer="METAFLOW_TOKEN_HOME")
     user: str = _setting("who you are", peer="METAFLOW_USER")
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -125,7 +125,7 @@ class Settings:
         """
         for setting in _all():
             value = getattr(self, setting.name)
-            shown = "(set)" if value and setting.metadata["secret"] else _CREDENTIALS.sub("(set)@", value)
+            shown = "(set)" if value and setting.metadata["is_secret"] else _CREDENTIALS.sub("(set)@", value)
             yield setting.name, shown, self.origins.get(setting.name, "not set"), setting.metadata["help"]
 
     @property
@@ -182,7 +182,7 @@ def environment(*, secret: bool = True) -> dict[str, str]:
 
 def secret_settings() -> frozenset[str]:
     """The settings whose values nobody else may see."""
-    return frozenset(setting.name for setting in _all() if setting.metadata["secret"])
+    return frozenset(setting.name for setting in _all() if setting.metadata["is_secret"])
 
 
 def _all() -> Iterator[Any]:
