@@ -49,7 +49,7 @@ def _forbidden(message: str) -> str:
         return f"it is forbidden ({message})"
     return (
         f"the Role of this user lacks the verb {found['verb']!r} on {found['resource']!r}; ask an administrator to add "
-        f"it, as `mfhera rbac` prints it ({message})"
+        f"it ({message})"
     )
 
 
