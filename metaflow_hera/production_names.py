@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 
 from metaflow_hera.deployment_names import deployment_name
+from metaflow_hera.errors import NamingError
 from metaflow_hera.labels import label_value
 from metaflow_hera.naming import short_digest
 
 DEPLOYMENTS_PREFIX = "deployments/"
 """Begins the keys of all that is kept of deployments."""
 
+_PART = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,199}\Z")
 _NUMBER = re.compile(r"-(\d+)-[a-z]{4}\Z")
 
 
@@ -80,6 +82,20 @@ def place_name(kind: str, where: str, whole: str) -> str:
     return f"{label_value(f'{kind}-{where}')[:50]}-{short_digest(whole)}"
 
 
+def checked_part(text: str) -> str:
+    """*text*, if it can be a part of a key or the name of a file: annotations of a cluster say what others wrote there.
+
+    >>> checked_part("kubernetes-team-a-ak4db")
+    'kubernetes-team-a-ak4db'
+    """
+    if not _PART.match(text):
+        raise NamingError(
+            f"{text!r} can name neither a place nor a production namespace; somebody else has written it into the "
+            "annotations of the deployment: delete it there, or deploy under another name"
+        )
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class PlaceKeys:
     """The keys of what is kept in the store of the deployments of one place."""
@@ -88,11 +104,11 @@ class PlaceKeys:
 
     @property
     def prefix(self) -> str:
-        return f"{DEPLOYMENTS_PREFIX}{self.place}/"
+        return f"{DEPLOYMENTS_PREFIX}{checked_part(self.place)}/"
 
     def production(self, prefix: str) -> str:
         """Which production namespace those have whose namespaces begin so."""
-        return f"{self.prefix}production/{prefix}.json"
+        return f"{self.prefix}production/{checked_part(prefix)}.json"
 
     def versions(self, name: str) -> str:
         """What the keys of all versions of a deployment begin with, the newest first."""

@@ -87,7 +87,7 @@ def look(ground: Ground, replaced: Deployment | None, choices: TokenChoices) -> 
     version, record = ground.store.head(key), objects.read(ground.store, key, Production)
     held = record if record is not None and not record.released else _of_annotations(known)
     if held is not None and held.digest != known.get(Annotations.TOKEN_DIGEST):
-        held = _joined(ground, held, place, rights)
+        held = _joined(ground, held, place, rights) or _of_annotations(known)
     number = max(record.number if record else 0, number_of(held.namespace) if held else 0)
     namespace, token = held.namespace if held else production_namespace(ground.prefix, number), None
     if choices.new is not None:
@@ -149,7 +149,7 @@ def claim(found: Standing, tell: Tell) -> Mapping[str, str]:
     if found.token is not None:
         digest = _change(found, found.token, tell)
     elif found.held is not None:
-        digest = _keep(found, found.held)
+        digest = _keep(found, found.held, tell)
     else:
         digest = _begin(found, tell)
     return {
@@ -159,13 +159,16 @@ def claim(found: Standing, tell: Tell) -> Mapping[str, str]:
     }
 
 
-def _keep(found: Standing, held: Production) -> str:
+def _keep(found: Standing, held: Production, tell: Tell) -> str:
     """What holds, holds; a token that was given for it is kept, so that it need not be given again."""
     if not held.made:  # it is the deployment that says so, and the record is missing, as in another datastore
         _write(found, replace(held, made=time.time()))
     lock = _lock(held, found.place)
-    if found.rights.given is not None and (token := found.rights.token_of(lock)) and found.settings.token_home:
-        _file(found).claim(token)
+    if found.rights.given is not None and (token := found.rights.token_of(lock)):
+        try:
+            _file(found).claim(token)
+        except SettingsError as error:
+            tell(f"the production token is not kept, so it has to be given the next time, too: {error}")
     return held.digest
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from metaflow_hera.errors import SettingsError, UsageError
 from metaflow_hera.naming import PRODUCTION_TAG
+from metaflow_hera.production_names import checked_part
 from metaflow_hera.settings import Settings
 
 SECRET_BYTES = 24
@@ -125,7 +126,7 @@ class TokenFile:
             raise SettingsError(
                 "there is no home directory to keep production tokens in; choose a folder with MFHERA_TOKEN_HOME"
             )
-        return cls(Path(settings.token_home, place, namespace))
+        return cls(Path(settings.token_home, checked_part(place), checked_part(namespace)))
 
     def read(self) -> str | None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,6 +25,8 @@ from metaflow_hera.store.parallel import each
 
 SHOWN = 20
 """Versions that an error lists."""
+
+_DIGEST = re.compile(r"[0-9a-z]{1,64}\Z")
 
 OF_NOW = (Annotations.DEPLOYER, Annotations.TOKEN_DIGEST, Annotations.PLACE)
 """What a deployment keeps when it is rolled back: whose it is."""
@@ -77,7 +81,7 @@ class DeployedVersion:
 def keep(found: Deployment, backend: Backend, store: Store, deployer: str | None = None) -> None:
     """Write a version down, unless it is; *deployer* is who made it live, by default its owner."""
     if not (version := _version(found)):
-        return  # a template that was written by hand
+        return
     deployed = _deployed(found)
     key = PlaceKeys(_place(found, backend)).version(found.name, version, deployed)
     if store.head(key) == ABSENT:
@@ -166,7 +170,9 @@ def _refuse_missing_code(chosen: DeployedVersion, settings: Settings) -> None:
 
 
 def _version(found: Deployment) -> str:
-    return found.plan.annotations.get(Annotations.VERSION, "")
+    """Empty for a template that was written by hand."""
+    version = found.plan.annotations.get(Annotations.VERSION, "")
+    return version if _DIGEST.match(version) else ""
 
 
 def _place(found: Deployment, backend: Backend) -> str:
@@ -178,6 +184,7 @@ def _store(found: Deployment, settings: Settings) -> Store:
 
 
 def _deployed(found: Deployment) -> float:
-    """When; by the clock of whoever did it, or of the server where kubectl did."""
-    text = found.plan.annotations.get(Annotations.DEPLOYED_AT)
-    return (datetime.fromisoformat(text) if text else found.created).timestamp()
+    """When; by the clock of whoever did it, or of the server where kubectl did or what is written there is no time."""
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(found.plan.annotations.get(Annotations.DEPLOYED_AT, "")).timestamp()
+    return found.created.timestamp()

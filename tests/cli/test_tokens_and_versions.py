@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,21 @@ def test_secrets_among_the_settings_are_not_shown(flow: Path) -> None:
         assert "planted" not in printed
         assert "https://(set)@argo.example.org" in printed
     assert mfhera("config", "--json", env=env).json["production_token"]["value"] == "(set)"
+
+
+def test_a_deployment_of_another_version_of_ours_is_listed_and_hides_no_other(flow: Path) -> None:
+    said(mfhera("deploy", flow, "--name", "newer"))
+    database = Path(Settings.load().data_dir, "engine", "state.sqlite3")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            'update manifests set text = replace(text, \'"entrypoint":\', \'"unheardOf": 1, "entrypoint":\')'
+        )
+    said(mfhera("deploy", flow, "--name", "ours"))
+    listed = mfhera("list", "--json").json
+    assert [(each["name"], each["flow"], each["deployer"]) for each in listed] == [
+        ("newer", "TokenFlow", "tester"),
+        ("ours", "TokenFlow", "tester"),
+    ]
+    refused = mfhera("trigger", "newer")
+    assert refused.code == 1
+    assert "unheardOf" in refused.stderr

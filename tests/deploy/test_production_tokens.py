@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
 import time
@@ -30,7 +31,7 @@ from metaflow_hera.deploy.tokens import (
     namespace_of_chosen,
     new_token,
 )
-from metaflow_hera.errors import BackendError, NotDeployedError, ProductionTokenError, UsageError
+from metaflow_hera.errors import BackendError, NamingError, NotDeployedError, ProductionTokenError, UsageError
 from metaflow_hera.labels import Annotations
 from metaflow_hera.production_names import number_of, prefix_of, production_namespace
 from metaflow_hera.settings import Settings
@@ -320,6 +321,29 @@ def test_places_do_not_mix(person: Any, tmp_path: Path) -> None:
             deployed(made.name, person("bob")).delete(other.production_token)
     finally:
         stop_engine(elsewhere)
+
+
+@pytest.mark.parametrize("name", [Annotations.PLACE, Annotations.PRODUCTION])
+@pytest.mark.parametrize("text", ["../../.ssh", "/etc", "a/b", ".hidden", "a\nb", "x" * 300])
+def test_annotations_of_somebody_else_name_no_file_outside_of_the_home(person: Any, name: str, text: str) -> None:
+    made = deploy(TokenFlow, settings=person("ann"))
+    token = str(made.production_token)
+    made.backend.deploy(replace(made.plan, annotations={**made.plan.annotations, name: text}))
+    before = written()
+    for call in (
+        lambda: deploy(TokenFlow, settings=person("bob"), authorize=token),
+        lambda: deploy(TokenFlow, settings=person("bob")),
+        lambda: deployed(made.name, person("bob")).rollback(authorize=token),
+    ):
+        with contextlib.suppress(NamingError, BackendError):
+            call()
+    assert [file for file in written() if file not in before and "/homes/bob/" in file and text in file] == []
+    outside = {file for file in made_files(Path.cwd().parent) if "/homes/" not in file and "/data/" not in file}
+    assert not any(token in Path(file).read_text(errors="replace") for file in outside)
+
+
+def made_files(folder: Path) -> set[str]:
+    return {str(file) for file in folder.rglob("*") if file.is_file()}
 
 
 def test_two_changes_of_the_token_at_once_end_with_one_that_is_kept(person: Any) -> None:

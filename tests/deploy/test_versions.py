@@ -183,6 +183,25 @@ def test_a_version_written_by_hand_or_half_is_passed_over_and_a_newer_one_says_s
     assert deployed("versioned").version == second.version
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (Annotations.DEPLOYED_AT, "yesterday"),
+        (Annotations.DEPLOYED_AT, ""),
+        (Annotations.VERSION, "../../../run"),
+        (Annotations.VERSION, ""),
+    ],
+)
+def test_what_somebody_wrote_into_annotations_is_no_version(name: str, text: str) -> None:
+    first = deploy(version("one"))
+    first.backend.deploy(replace(first.plan, annotations={**first.plan.annotations, name: text}))
+    second = deploy(version("two"))
+    known = second.versions()
+    assert (known[0].version, known[0].is_live) == (second.version, True)
+    assert {each.version for each in known} == {first.version, second.version}
+    assert second.rollback().version == first.version
+
+
 def test_a_record_is_the_manifests_as_they_were_deployed() -> None:
     made = deploy(version("one"))
     (file,) = records()
