@@ -115,7 +115,9 @@ def plans(draw: st.DrawFn) -> Plan:
             namespace=draw(st.sampled_from(["", "team-a"])),
             deadline=draw(st.sampled_from([None, 3600])),
             priority=draw(st.sampled_from([None, -1, 0, 7])),
-            ttl=draw(st.sampled_from([None, Ttl(completion=0), Ttl(success=0, failure=0), Ttl(success=60, failure=86_400)])),
+            ttl=draw(
+                st.sampled_from([None, Ttl(completion=0), Ttl(success=0, failure=0), Ttl(success=60, failure=86_400)])
+            ),
             pod_gc=draw(st.sampled_from(["", "OnPodSuccess"])),
             hooks=draw(HOOKS),
             notices=draw(NOTICES),
