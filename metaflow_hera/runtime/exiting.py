@@ -66,10 +66,10 @@ class _Rest:
             alert_source=self.command.alert_source,
             alert_metadata=self.command.alert_metadata,
         )
-        for channel, sentence in notify(end, Settings.load(), self._is_done):
+        for channel, sentence in notify(end, Settings.load(), lambda name: self._is_done(_told(name))):
             print_now(sentence)
             if channel:
-                self._is_done(channel, begin=True)
+                self._begin(_told(channel))
 
     def _call_hooks(self) -> None:
         from metaflow_hera.client import Run  # with its rooms, for hooks only
@@ -86,21 +86,26 @@ class _Rest:
             return
         path = pathspec(command.flow, command.run)
         for hook in hooks_of(flow_class, succeeded=self.end.status == runs.SUCCEEDED, image=command.image):
-            if self._is_done(hook.name, begin=True):
+            if not self._begin(hook.name):
                 print_now(f"the exit hook {hook.name} was called before, by a pod that did not come to its end")
             elif problem := call_hook(hook, lambda: Run(path, store=self.store, namespace_check=False)):
                 print_now(problem)
 
-    def _is_done(self, what: str, *, begin: bool = False) -> bool:
-        """Whether it was done, or begun, before; if not, it is from now on where *begin* says so."""
-        key = self.keys.done(what)
-        if not begin:
-            return self.store.head(key) != ABSENT
+    def _is_done(self, what: str) -> bool:
+        return self.store.head(self.keys.done(what)) != ABSENT
+
+    def _begin(self, what: str) -> bool:
+        """Write down that it is done from now on; False if it was before."""
         try:
-            self.store.put(key, b"", expect=ABSENT)
+            self.store.put(self.keys.done(what), b"", expect=ABSENT)
         except ConflictError:
-            return True
-        return False
+            return False
+        return True
+
+
+def _told(channel: str) -> str:
+    """No function has such a name."""
+    return f"told-{channel}"
 
 
 def print_now(sentence: str) -> None:

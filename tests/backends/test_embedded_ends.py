@@ -37,6 +37,10 @@ def well(run):
     print("well", run.pathspec, run.successful, run.finished, run.data.fails)
 
 
+def slack():
+    print("a function called slack")
+
+
 def badly(run):
     print("badly", run.pathspec, run.finished, run.successful, Flow("EndFlow")[run.id].id == run.id)
 
@@ -53,7 +57,7 @@ def elsewhere(**facts):
     print("elsewhere", sorted(facts))
 
 
-@exit_hook(on_success=[breaking, dying, well], on_error=[badly])
+@exit_hook(on_success=[breaking, dying, well, slack], on_error=[badly])
 @exit_hook(on_success=[elsewhere], options={"image": "python:3.12-slim"})
 class EndFlow(FlowSpec):
     fails = Parameter("fails", default=False)
@@ -221,9 +225,11 @@ def test_people_are_told_of_a_success_only_where_that_is_wanted(
     assert service.posts == []
 
     flow = deployed(tmp_path, settings, notify_on_success=True, incident_io_alert_source_config_id="s")
-    assert flow.trigger().wait(timeout=60, check=False).successful
+    run = flow.trigger().wait(timeout=60, check=False)
+    assert run.successful
 
     slack, pager, incident = service.posts
+    assert "a function called slack" in exit_log(run.id, settings)
     assert slack[1]["text"].startswith(":white_check_mark:")
     assert pager[0] == "/v2/change/enqueue"
     assert "event_action" not in pager[1]

@@ -230,3 +230,24 @@ def test_a_workflow_goes_after_its_time_and_its_pods_before_and_the_run_stays(mo
     status = json.loads(mfhera("status", f"EndingFlow/argo-{workflow}", "--json").stdout)
     assert status["phase"] == "Succeeded"
     assert exit_log(workflow).count("well EndingFlow") == 1
+
+
+def test_the_next_look_at_a_run_whose_workflow_was_deleted_writes_its_end(module_cluster: Any) -> None:
+    template = module_cluster.compile(FLOWS / "sleeping.py", "failure-gone")
+    workflow = module_cluster.submit(template)
+    module_cluster.wait(workflow, until=running_pod(module_cluster, workflow, "start"))
+    target = f"SleepingFlow/argo-{workflow}"
+    while "asleep" not in mfhera("logs", target).stdout:
+        time.sleep(1)
+    pods = [pod["metadata"]["name"] for pod in module_cluster.pods(workflow)]
+
+    for words in (("workflow", workflow, "--cascade=orphan"), ("pod", *pods, "--force", "--grace-period=0")):
+        subprocess.run(["kubectl", "--context", "admin", "delete", *words], capture_output=True, check=True)
+    time.sleep(5)
+    settings = Settings.load()
+    # The task got SIGTERM and wrote the end: as if its node had gone down instead.
+    runs.reopen(open_store(settings.datastore, settings), "SleepingFlow", f"argo-{workflow}")
+
+    found = json.loads(mfhera("status", target, "--json").stdout)
+    assert found["phase"] == "Failed"
+    assert "its Workflow was deleted before its end was written" in end_of(workflow, "SleepingFlow").message

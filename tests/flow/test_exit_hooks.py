@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera import FlowSpec, deploy, exit_hook, run, step
+from metaflow_hera import FlowSpec, exit_hook, run, step
 from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.errors import FlowError, RunFailedError
+from metaflow_hera.flow.exit_hooks import HookGroup, hook_groups, hooks_of
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.source import file_of
 
@@ -173,14 +174,14 @@ def test_all_that_is_wrong_with_hooks_is_told_with_its_line(tmp_path: Path, monk
     ]
 
 
-def test_deploying_says_that_hooks_are_for_local_runs_yet() -> None:
-    lines: list[str] = []
-    deploy(Hooked, tell=lines.append)
-
-    assert (
-        "@exit_hook of Hooked has no effect on its deployment yet: its functions are called after local runs only"
-        in (lines)
+def test_each_image_of_hooks_is_known_with_the_ends_that_it_is_for() -> None:
+    assert hook_groups(Hooked) == (
+        HookGroup(image="", on_success=True),
+        HookGroup(image="python:3.12", on_error=True),
     )
+    assert [hook.name for hook in hooks_of(Hooked, succeeded=False, image="python:3.12")] == ["failed", "without_run"]
+    assert hooks_of(Hooked, succeeded=False, image="") == ()
+    assert hook_groups(FlowSpec) == ()
 
 
 def test_a_hook_of_the_flows_file_is_found_again_by_its_name(tmp_path: Path) -> None:
