@@ -44,7 +44,10 @@ def as_kept(workflow: dict[str, Any], **status: object) -> dict[str, Any]:
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(graphs(max_leaves=3, decorated=False), st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), VALUES, max_size=3))
+@given(
+    graphs(max_leaves=3, decorated=False),
+    st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), VALUES, max_size=3),
+)
 def test_the_plan_and_the_values_come_back(graph: Graph, values: dict[str, str]) -> None:
     values = {name: value for name, value in values.items() if name != "json"}
     plan = plan_of(graph, *(Parameter(name=name) for name in values))
