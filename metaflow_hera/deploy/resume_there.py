@@ -62,6 +62,7 @@ def resume_deployed(
     _refuse_running(run, backend)
     plan = _plan_of(flow, run, backend, settings)
     told = command_of(plan)
+    settings = replace(settings, datastore=told.store)
     store = open_store(told.store, settings)
     origin = runs.read(store, flow, run)
     if origin is None:

@@ -21,6 +21,7 @@ from metaflow_hera.settings import Settings
 pytestmark = pytest.mark.timeout(1200)
 
 HALF = Path(__file__).parent / "flows/half.py"
+ECHO = Path(__file__).parent / "flows/echo.py"
 HOSTILE = "{{workflow.name}} {{=1+1}} $(HOME) 'ü'"
 
 
@@ -80,19 +81,24 @@ def test_a_run_goes_on_with_the_code_that_it_had(origin: TriggeredRun, module_cl
     assert again.data.values == [2 * item for item in range(20)]
 
 
-def test_a_run_goes_on_with_the_code_of_today(origin: TriggeredRun) -> None:
-    check(resume(HALF, origin_run_id=origin.run_id, backend="kubernetes", check=False), origin)
+def test_a_run_goes_on_with_the_code_of_today(origin: TriggeredRun, module_cluster: Any) -> None:
+    resumed = resume(HALF, origin_run_id=origin.run_id, backend="kubernetes", check=False)
+    module_cluster.applied.append(resumed.id.removeprefix("argo-"))
+    check(resumed, origin)
 
 
 def test_a_flow_runs_once_with_values_as_hostile_as_any_and_is_not_deployed(module_cluster: Any) -> None:
-    words = ["run", HALF, "--backend", "kubernetes", "--text", f"{HOSTILE}\n{{{{", "--json", "-q"]
+    text = f"{HOSTILE}\n{{{{ $(HOME)"
+    words = ["run", ECHO, "--backend", "kubernetes", "--text", text, "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "metaflow_hera", *map(str, words)], capture_output=True, text=True, timeout=900
     )
     facts: dict[str, Any] = json.loads(done.stdout)
     module_cluster.applied.append(facts["run"].removeprefix("argo-"))
-    assert facts["phase"] == "Failed"
-    once = Run(f"HalfFlow/{facts['run']}")
-    assert once["start"].task.data.text == f"{HOSTILE}\n{{{{"
+    assert (done.returncode, facts["phase"]) == (0, "Succeeded"), done.stderr
+    assert f"[end/0] {text!r}" in done.stderr
+    once = Run(f"EchoFlow/{facts['run']}")
+    assert (once.data.text, once.data.empty) == (text, "something")
+    assert module_cluster.workflow(facts["run"].removeprefix("argo-"))["spec"].get("arguments", {}) == {}
     with pytest.raises(NotDeployedError):
-        deployed("halfflow", Settings.load({"backend": "kubernetes"}))
+        deployed("echoflow", Settings.load({"backend": "kubernetes"}))
