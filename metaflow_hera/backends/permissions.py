@@ -25,22 +25,41 @@ def _each(group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
 _FIND: Final = _each(ARGO, "workflowtemplates", "get", "list")
 """A deployment, or the names of all where there is none of that name."""
 
+_PUBLISH: Final = (
+    *_each(ARGO, "workflowtemplates", "get", "create", "update"),
+    *_each(ARGO, "cronworkflows", "get", "create", "update", "delete"),
+    *_each(ARGO, "sensors", "get", "create", "update", "delete"),
+)
+"""A deployment whole; what is only checked takes the same rights."""
+
+_CHANGE: Final = _each(ARGO, "workflows", "get", "patch")
+
 OPERATIONS: Final[Mapping[str, tuple[Permission, ...]]] = {
-    "deploy": (
-        *_each(ARGO, "workflowtemplates", "get", "create", "update"),
-        *_each(ARGO, "cronworkflows", "get", "create", "update", "delete"),
-    ),
+    "check": _PUBLISH,
+    "deploy": _PUBLISH,
     "deployment": _FIND,
     "deployments": _each(ARGO, "workflowtemplates", "list"),
     "delete": (
         *_each(ARGO, "workflowtemplates", "get", "list", "delete"),
         *_each(ARGO, "cronworkflows", "get", "delete"),
+        *_each(ARGO, "sensors", "get", "delete"),
     ),
     "trigger": (*_FIND, *_each(ARGO, "workflows", "create")),
+    "submit": _each(ARGO, "workflows", "create"),
     "run": _each(ARGO, "workflows", "get"),
     "runs": _each(ARGO, "workflows", "list"),
+    "plan": _each(ARGO, "workflows", "get"),
     "watch": _each(ARGO, "workflows", "get", "watch"),
-    "terminate": (*_each(ARGO, "workflows", "get", "patch"), *_each(ARGO, "workflowtemplates", "get")),
+    "pod_log": (*_each(ARGO, "workflows", "get"), *_each("", "pods/log", "get")),
+    "terminate": (*_CHANGE, *_each(ARGO, "workflowtemplates", "get")),
+    "stop": _CHANGE,
+    "suspend": _CHANGE,
+    "unsuspend": _CHANGE,
+    "retry": (
+        *_each(ARGO, "workflows", "get", "update"),
+        *_each(ARGO, "workflowtemplates", "get"),
+        *_each("", "pods", "list", "delete"),
+    ),
 }
 """Of deployers, by the methods of a `backends.Backend`."""
 

@@ -23,7 +23,8 @@ from metaflow_hera.backends.permissions import OF_PODS, OPERATIONS, Permission, 
 from metaflow_hera.deploy.rbac import Grants, documents
 from metaflow_hera.errors import BackendError, NotDeployedError
 from metaflow_hera.labels import Annotations
-from metaflow_hera.plan.records import Container, Dag, Plan, Schedule, Task
+from metaflow_hera.plan.records import Container, Dag, EventSource, Plan, Schedule, Task, Triggers
+from metaflow_hera.records.events import Awaited
 from metaflow_hera.settings import Settings
 
 ADMIN = os.environ.get("MFHERA_TEST_ADMIN_CONTEXT", "admin")
@@ -32,10 +33,12 @@ ADMIN = os.environ.get("MFHERA_TEST_ADMIN_CONTEXT", "admin")
 FLOW = Path(__file__).parents[2] / "examples" / "seed" / "parameter_flow.py"
 
 
-def plan(name: str, schedule: str = "") -> Plan:
-    """Its pod finds no node, so it costs nothing."""
+def plan(name: str, schedule: str = "", event: str = "", *, fails: bool = False) -> Plan:
+    """Its pod finds no node, so it costs nothing, unless it is to fail."""
     label = {Annotations.FLOW: "RbacFlow"}
-    start = Container(name="start", image="python:3.11", command=("true",), node_selector={"of-this-name": "nowhere"})
+    node = {} if fails else {"of-this-name": "nowhere"}
+    start = Container(name="start", image="python:3.11", command=("false",), node_selector=node)
+    source = EventSource(name="webhook", event="metaflow", service_account="sensor")
     return Plan(
         name=name,
         entrypoint="main",
@@ -44,6 +47,7 @@ def plan(name: str, schedule: str = "") -> Plan:
         run_labels=label,
         annotations=label,
         schedule=Schedule(cron=schedule) if schedule else None,
+        triggers=Triggers(events=(Awaited(name=event),), source=source) if event else None,
     )
 
 
@@ -61,10 +65,21 @@ def unknown(call: Callable[[str], object]) -> None:
         call("nothing-of-this-name")
 
 
+BEGINNINGS = (("1 1 1 1 *", "one"), ("2 2 2 2 *", "two"), ("", ""))
+"""Schedules and triggers that are made, changed, and removed."""
+
+
 def deploy(backend: Backend, scene: Scene) -> None:
-    """With a schedule, with another one, and without."""
-    for schedule in ("1 1 1 1 *", "2 2 2 2 *", ""):
-        backend.deploy(plan(scene.name, schedule))
+    for schedule, event in BEGINNINGS:
+        backend.deploy(plan(scene.name, schedule, event))
+
+
+def check(backend: Backend, scene: Scene) -> None:
+    """Of what is not there, and of what is."""
+    backend.check(plan(f"{scene.name}-new", *BEGINNINGS[0]))
+    scene.admin.deploy(plan(scene.name, *BEGINNINGS[0]))
+    for schedule, event in BEGINNINGS[1:]:
+        backend.check(plan(scene.name, schedule, event))
 
 
 def look(backend: Backend, scene: Scene) -> None:
@@ -73,7 +88,7 @@ def look(backend: Backend, scene: Scene) -> None:
 
 
 def delete(backend: Backend, scene: Scene) -> None:
-    scene.admin.deploy(plan(scene.name, "1 1 1 1 *"))
+    scene.admin.deploy(plan(scene.name, *BEGINNINGS[0]))
     backend.delete(scene.name)
     unknown(backend.delete)
 
@@ -91,16 +106,38 @@ def watch(backend: Backend, scene: Scene) -> None:
     assert [*statuses][-1].phase.is_final
 
 
+def retry(backend: Backend, scene: Scene) -> None:
+    """Of a run whose pod failed and is still there."""
+    scene.admin.deploy(plan(scene.name, fails=True))
+    run = scene.admin.trigger(scene.name, {})
+    assert [*scene.admin.watch(run)][-1].phase.is_bad
+    backend.retry(run)
+
+
+def read_log(backend: Backend, scene: Scene) -> None:
+    while not (nodes := scene.admin.run(scene.run).nodes):
+        time.sleep(0.2)
+    list(backend.pod_log(scene.run, nodes[0].name))
+
+
 EXERCISES: dict[str, Callable[[Backend, Scene], object]] = {
+    "check": check,
     "deploy": deploy,
     "deployment": look,
     "deployments": lambda backend, scene: list(backend.deployments()),
     "delete": delete,
     "trigger": trigger,
+    "submit": lambda backend, scene: backend.submit(plan(scene.name), {}),
     "run": lambda backend, scene: backend.run(scene.run),
     "runs": lambda backend, scene: list(backend.runs()),
+    "plan": lambda backend, scene: backend.plan(scene.run),
     "watch": watch,
+    "pod_log": read_log,
     "terminate": lambda backend, scene: backend.terminate(scene.run),
+    "stop": lambda backend, scene: backend.stop(scene.run),
+    "suspend": lambda backend, scene: backend.suspend(scene.run),
+    "unsuspend": lambda backend, scene: backend.unsuspend(scene.run),
+    "retry": retry,
 }
 """All that each operation of `OPERATIONS` asks of a cluster."""
 
@@ -200,8 +237,8 @@ def scene(backend_of: Callable[[str], Backend]) -> Iterator[Callable[[], Scene]]
 
     yield new
     for name in made:
-        for each in list(boss.runs(name)):
-            admin("delete", "workflow", each.run.removeprefix("argo-"), "--wait=false", "--ignore-not-found")
+        for each in [status.run for status in boss.runs() if name in status.run]:
+            admin("delete", "workflow", each.removeprefix("argo-"), "--wait=false", "--ignore-not-found")
         with suppress(NotDeployedError):
             boss.delete(name)
 
