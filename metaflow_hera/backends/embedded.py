@@ -133,9 +133,10 @@ class EmbeddedBackend:
 
     def events(self, limit: int) -> list[StoredEvent]:
         """What was published to this machine's queue, the newest first; what waits there is handled before."""
-        with self._state() as state:
-            if self._home.events.waiting():
+        if self._home.events.waiting():
+            with closing(TriggeringState.open(self._home.database)) as state:
                 self._let_events_come(state)
+        with self._state() as state:
             return state.published(limit)
 
     def run(self, run: str) -> RunStatus:

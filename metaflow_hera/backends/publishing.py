@@ -16,7 +16,7 @@ from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refuse_dropped
 from metaflow_hera.errors import BackendError
 from metaflow_hera.event_names import sensor_name
-from metaflow_hera.labels import Annotations
+from metaflow_hera.labels import LABEL_PREFIX, Annotations
 from metaflow_hera.plan.records import Plan
 
 TRIES: Final = 20
@@ -89,13 +89,15 @@ class Publisher:
             return None
 
     def _put(self, document: Mapping[str, Any], deployment: str) -> Document:
-        """Create an object, or replace the one of ours that is there."""
+        """Create an object, or replace the one of ours that is there, unless that says the same."""
         kind, name = document["kind"], document["metadata"]["name"]
         for _ in range(TRIES):
             found = self._refuse_foreign(kind, name, deployment)
             try:
                 if found is None:
                     return self.api.create(self._placed(document))
+                if _says(found, document):
+                    return found
                 return self.api.replace(self._placed(document, **_replacing(found)))
             except ConflictingWriteError:
                 continue
@@ -150,6 +152,20 @@ def _beside(deployment: str) -> Iterator[tuple[str, str]]:
     """Kind and name of what may belong to the template of a deployment."""
     yield "CronWorkflow", deployment
     yield "Sensor", sensor_name(deployment)
+
+
+def _says(found: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether an object that is there says all that a document does, and of ours nothing else."""
+    there, wanted = _marks(found), _marks(document)
+    return found["spec"] == document["spec"] and wanted == {
+        mark for mark in there if mark in wanted or mark[0].startswith(LABEL_PREFIX)
+    }
+
+
+def _marks(document: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Labels and annotations."""
+    metadata = document["metadata"]
+    return {*(metadata.get("labels") or {}).items(), *(metadata.get("annotations") or {}).items()}
 
 
 def _deployment(document: Mapping[str, Any]) -> str:

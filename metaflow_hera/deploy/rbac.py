@@ -54,7 +54,7 @@ def documents(grants: Grants) -> list[tuple[str, list[dict[str, Any]]]]:
         ),
         (
             "Sensors: what starts runs when events come, where Argo Events is installed.",
-            list(_granted(grants, "sensor", OF_SENSORS, [])),
+            list(_granted(grants, "sensor", OF_SENSORS, [], grants.sensor_account)),
         ),
     ]
 

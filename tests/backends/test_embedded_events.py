@@ -243,6 +243,12 @@ def test_an_event_that_waits_is_for_what_was_deployed_then_also_if_nobody_was_th
     assert list(EmbeddedBackend(settings).runs(late.name)) == []
 
 
+def test_looking_at_events_loses_none_where_there_is_no_database_yet(settings: Settings) -> None:
+    assert events(settings, 10) == []
+    home_of(settings).events.put("anything", {"name": "anything"})
+    assert [[event.name for event in events(settings, 10)] for _ in range(2)] == [["anything"], ["anything"]]
+
+
 def test_a_flow_that_is_deployed_again_without_triggers_is_started_by_no_event(
     settings: Settings, tmp_path: Path
 ) -> None:
