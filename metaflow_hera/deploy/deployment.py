@@ -188,6 +188,8 @@ def check_deployment(flow: CheckedFlow, choices: Choices, settings: Settings, te
     """All that `deploy_checked` refuses, and what it would make; nothing is written, neither there nor in the store."""
     compiled, planned = _planned(flow, choices, settings, tell)
     compiled.store.head(compiled.package.key)  # whether it can be reached
+    if settings.backend == "argo":
+        tell("whether you may write what was checked, the Argo Server tells only when it is written")
     return planned
 
 
