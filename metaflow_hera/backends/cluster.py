@@ -168,11 +168,15 @@ class ClusterBackend:
         return UnknownRunError(f"there is no run {run!r} in {self._api.place}; `mfhera runs` lists them")
 
     def _store(self, workflow: Mapping[str, Any]) -> Store | None:
-        """Where its runs are recorded: as its deployment says, if that is there, or the Workflow of a single run."""
-        deployment = name_of_deployment(workflow)
-        holder = self._api.get("WorkflowTemplate", deployment) if deployment else workflow
-        uri = (holder["metadata"].get("annotations") or {}).get(Annotations.DATASTORE) if holder else None
+        """Where it is recorded, if it says so, or its deployment does and is there."""
+        uri = _datastore(workflow)
+        if not uri and (template := self._api.get("WorkflowTemplate", name_of_deployment(workflow))) is not None:
+            uri = _datastore(template)
         return open_store(uri, self._settings) if uri else None
+
+
+def _datastore(document: Mapping[str, Any]) -> str:
+    return str((document["metadata"].get("annotations") or {}).get(Annotations.DATASTORE, ""))
 
 
 def _workflow_name(run: str) -> str:

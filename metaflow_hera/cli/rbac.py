@@ -49,6 +49,7 @@ def rbac(
         users=users,
         groups=groups,
         service_account=service_account or settings.service_account,
+        sensor_account=settings.sensor_service_account,
     )
     parts = roles.documents(grants)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metaflow_hera.backends import Action, Backend, RunStatus
+from metaflow_hera.backends import Action, Backend, Phase, RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.recorded import open_records, recorded_status
 from metaflow_hera.deploy.rights import Rights, require_for_run
@@ -38,9 +38,10 @@ def found(action: Action, target: str, settings: Settings) -> tuple[Backend, Run
         return backend, backend.run(run)
     except UnknownRunError as error:
         recorded = recorded_status(open_records(settings), flow, run)
+        advice = f"; `mfhera resume {flow}/{run}` starts a run that takes over what succeeded"
         raise UnknownRunError(
             f"cannot {action} run {run}: the {backend.name} backend has it no more, only its records are there (it is "
-            f"{recorded.phase}); `mfhera resume {flow}/{run}` starts a run that takes over what succeeded"
+            f"{recorded.phase}){'' if recorded.phase is Phase.SUCCEEDED else advice}"
         ) from error
 
 

@@ -118,6 +118,8 @@ def check_deployment(
     """All that `deploy_checked` refuses, and what it would make; nothing is written, neither there nor in the store."""
     planned = _planned(flow, choices, settings, tell, tokens)
     planned.compiled.store.head(planned.compiled.package.key)  # whether it can be reached
+    if settings.backend == "argo":
+        tell("whether you may write what was checked, the Argo Server tells only when it is written")
     return planned.flow
 
 

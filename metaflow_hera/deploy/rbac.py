@@ -28,9 +28,16 @@ class Grants:
     """Deployers; without any, a service account of its own is one."""
     service_account: str = ""
     """Of pods; without one, they get one of their own."""
+    sensor_account: str = ""
+    """The same of Sensors."""
 
     def __post_init__(self) -> None:
-        names = {"namespace": self.namespace, "name": self.name, "service account": self.service_account or "default"}
+        names = {
+            "namespace": self.namespace,
+            "name": self.name,
+            "service account": self.service_account or "default",
+            "service account of Sensors": self.sensor_account or "default",
+        }
         for what, value in names.items():
             if not _NAME.match(value):
                 raise UsageError(

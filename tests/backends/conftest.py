@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from argo_wire import NAMESPACE, opened_wire
 from backend_plans import FLOW
 from board import Board, opened_board
+from real_servers import ARGO_SERVER, CLUSTER, CONTEXT
 
 from metaflow_hera.backends import Backend
 from metaflow_hera.backends.embedded import EmbeddedBackend, stop_engine
@@ -20,11 +20,6 @@ from metaflow_hera.engine.pods import kill_orphans
 from metaflow_hera.errors import EngineError
 from metaflow_hera.labels import Annotations
 from metaflow_hera.settings import Settings
-
-CLUSTER = os.environ.get("MFHERA_TEST_KUBECONFIG", "")
-CONTEXT = os.environ.get("MFHERA_TEST_CONTEXT") or None
-"""One that may delete pods, which a retry needs; the current one, where this is not set."""
-ARGO_SERVER = os.environ.get("MFHERA_TEST_ARGO_SERVER", "")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from argo_wire import DROPPED, NAMESPACE, opened_wire
 from backend_plans import one_step
-from conftest import CLUSTER, CONTEXT
+from real_servers import CLUSTER, CONTEXT
 
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.backends.api_errors import missing_kind, refuse_dropped, refused

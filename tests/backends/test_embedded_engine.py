@@ -114,6 +114,49 @@ def test_an_adopted_pod_is_collected_when_it_ends(
     assert noted(seen, "begin") == {("0", "0"): 1, ("1", "0"): 1}
 
 
+def test_a_run_that_is_tried_again_survives_its_engine_and_repeats_nothing_that_succeeded(
+    backend: EmbeddedBackend, embedded_settings: Settings, seen: Path
+) -> None:
+    body = f"""
+note("begin")
+mended = os.path.exists({str(seen)!r} + ".mended")
+if sys.argv[1] == "1" and not mended:
+    sys.exit(1)
+if mended:
+    time.sleep(1)
+note("end")
+"""
+    backend.deploy(wide(code(seen, body), 4, parallelism=1))
+    run = backend.trigger("wide", {})
+    assert last(backend, run) is Phase.FAILED
+    assert noted(seen, "end") == {(index, "0"): 1 for index in "023"}
+    stop_engine(embedded_settings)
+    Path(f"{seen}.mended").touch()
+    backend.retry(run)
+    wait_for(lambda: noted(seen, "begin")["1", "0"] == 2)
+    kill_engine(embedded_settings)
+    start_engine(embedded_settings)
+    assert last(backend, run) is Phase.SUCCEEDED
+    assert noted(seen, "end") == {(index, "0"): 1 for index in "0123"}
+    assert noted(seen, "begin") == {("0", "0"): 1, ("1", "0"): 2, ("2", "0"): 1, ("3", "0"): 1}
+
+
+def test_a_suspended_run_stays_so_when_its_engine_dies(
+    backend: EmbeddedBackend, embedded_settings: Settings, seen: Path
+) -> None:
+    backend.deploy(wide(code(seen, "note('begin'); time.sleep(0.5)"), 2, parallelism=1))
+    run = backend.trigger("wide", {})
+    wait_for(lambda: noted(seen, "begin"))
+    backend.suspend(run)
+    kill_engine(embedded_settings)
+    start_engine(embedded_settings)
+    wait_for(lambda: [node.phase for node in backend.run(run).nodes if node.step == "x"] == [Phase.SUCCEEDED])
+    time.sleep(1)
+    assert noted(seen, "begin") == {("0", "0"): 1}
+    backend.unsuspend(run)
+    assert last(backend, run) is Phase.SUCCEEDED
+
+
 def test_a_killed_command_is_a_failed_attempt_and_tried_again(backend: EmbeddedBackend, seen: Path) -> None:
     body = """
 note("begin")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from backend_plans import one_step
-from conftest import CLUSTER, CONTEXT
+from real_servers import CLUSTER, CONTEXT
 
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import linecache
 import pickle
 import subprocess
@@ -282,3 +283,24 @@ def test_data_files_travel_in_the_package_if_their_suffix_is_named() -> None:
     assert finished(deploy(file, package_suffixes=[".csv"])).data.words == "a,b"
     with pytest.raises(RunFailedError, match=r"words\.csv"):
         finished(deploy(file))
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "dry.py"
+    body = (
+        "    @step\n    def start(self):\n        self.next(self.end)\n\n    @step\n    def end(self):\n        pass\n"
+    )
+    file.write_text(f"from metaflow_hera import *\n\nclass DryFlow(FlowSpec):\n{body}")
+    words = (sys.executable, "-m", "metaflow_hera", "deploy", str(file), "--dry-run")
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "DryFlow can be deployed as dryflow" in done.stdout) == (0, True), done.stderr
+    assert "nothing was written" in done.stdout
+    settings = Settings.load()
+    assert not Path(settings.datastore).exists()
+    assert not Path(settings.data_dir, "engine").exists()
+    version = deploy(str(file)).version
+    again = subprocess.run((*words, "--json"), capture_output=True, text=True, timeout=60)
+    assert json.loads(again.stdout).items() >= {"version": version, "replaces": version, "dry_run": True}.items()
+    file.write_text(f"from metaflow_hera import *\n\n@schedule(cron='0 10 * * 9')\nclass DryFlow(FlowSpec):\n{body}")
+    assert subprocess.run(words, capture_output=True, text=True, timeout=60).returncode == 1
+    assert [each.version for each in deployments()] == [version]
