@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -180,15 +180,21 @@ def set_environment(values: Mapping[str, str]) -> None:
     os.environ.update(values)
 
 
-def environment(*, secret: bool = True) -> dict[str, str]:
-    """A copy of this process's environment, for a child's; unless *secret*, without settings that are."""
-    kept = frozenset() if secret else frozenset(map(variable, secret_settings()))
-    return {name: value for name, value in os.environ.items() if name not in kept}
+def environment(*, secrets: Collection[str] | None = None) -> dict[str, str]:
+    """A copy of this process's environment, for a child's; of settings that are secret all, or these alone."""
+    kept = secret_settings() if secrets is None else secrets
+    dropped = {variable(name) for name in secret_settings() if name not in kept}
+    return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
 def secret_settings() -> frozenset[str]:
     """The settings whose values nobody else may see."""
     return frozenset(setting.name for setting in _all() if setting.metadata["is_secret"])
+
+
+def channel_secrets() -> frozenset[str]:
+    """Those of them by which people are told how runs end."""
+    return frozenset(each.name for each in fields(NotificationSettings) if each.metadata["is_secret"])
 
 
 def kubeconfig_files() -> list[Path]:

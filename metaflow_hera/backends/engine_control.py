@@ -17,7 +17,7 @@ from metaflow_hera.engine.home import Home
 from metaflow_hera.engine.pods import PODS_AT_ONCE
 from metaflow_hera.engine.state import State
 from metaflow_hera.errors import EngineError
-from metaflow_hera.settings import Settings, environment
+from metaflow_hera.settings import Settings, channel_secrets, environment
 
 PATIENCE: Final = 15.0
 """Seconds for an engine to come up or to end."""
@@ -99,7 +99,7 @@ def launch(home: Home) -> None:
         sys.executable,
         # Neither the working directory nor a script's folder belongs on the engine's path.
         (sys.executable, "-P", "-c", _PROGRAM, str(_ROOT), str(home.data_dir), str(reservation)),
-        environment(secret=False),
+        environment(secrets=channel_secrets()),
         file_actions=(
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(home.log), *output),

@@ -21,6 +21,8 @@ class Choices:
     name: str | None = None
     """Of the WorkflowTemplate, instead of one made of the flow's name."""
     tags: tuple[str, ...] = ()
+    starts_by_itself: bool = True
+    """Whether the flow's schedule and triggers count."""
     publishes: bool = True
     """Whether its tasks publish an event when they have succeeded."""
     namespace: str = ""

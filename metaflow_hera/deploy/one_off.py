@@ -41,9 +41,9 @@ def submit_checked(
 
 
 def compiled_for_a_run(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell) -> Compiled:
-    """Checked as for a deployment; nothing is written."""
+    """Checked as for a deployment, but for what starts runs by itself; nothing is written."""
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
-    compiled = compile_flow(flow, choices, settings)
+    compiled = compile_flow(flow, replace(choices, starts_by_itself=False, publishes=False), settings)
     refuse_unreachable_store(compiled, settings)
     return compiled
 

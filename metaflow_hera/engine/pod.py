@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from metaflow_hera.command import TaskCommand
+from metaflow_hera.command import ExitCommand, TaskCommand
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.errors import UsageError
 from metaflow_hera.plan.records import Container
@@ -41,6 +41,14 @@ class Pod:
             return TaskCommand.parse(self.args)
         except UsageError:
             return None
+
+    @property
+    def tells_people(self) -> bool:
+        """Whether it uses the secrets of those who are told how runs end."""
+        try:
+            return bool(ExitCommand.parse(self.args).notify)
+        except UsageError:
+            return False
 
     @property
     def task(self) -> tuple[str, str]:

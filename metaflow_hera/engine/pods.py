@@ -21,7 +21,7 @@ from metaflow_hera.engine.pod import Pod, PodOutcome
 from metaflow_hera.engine.shim import EXIT, HEARD, LOCK, PID, WORK, Command, supervise
 from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR, POD_DIR_VARIABLE, TERMINATION_LOG
 from metaflow_hera.plan.records import Container, EmptyDir, Plan, Steps
-from metaflow_hera.settings import environment
+from metaflow_hera.settings import channel_secrets, environment
 
 PODS_AT_ONCE: Final = max(4, 2 * (os.cpu_count() or 1))
 """Of all runs on this machine: a pod is a Python that computes at its start and waits for its data after."""
@@ -64,7 +64,7 @@ def start(folder: Path, pod: Pod, parameters: bytes, machine: Machine) -> None:
         folder=folder,
         argv=_argv(pod),
         env={
-            **environment(),
+            **environment(secrets=channel_secrets() if pod.tells_people else ()),
             **pod.template.env,
             POD_DIR_VARIABLE: str(work),
             EVENT_QUEUE_VARIABLE: str(machine.events),

@@ -16,7 +16,7 @@ from metaflow_hera.plan.text import parse, render, text
 def one_off(plan: Plan, **told: str | tuple[str, ...]) -> Plan:
     """*plan* without what starts it by itself; its tasks are told *told*, which are fields of their `TaskCommand`."""
     templates = tuple(_told(each, told) if _is_step(each) else each for each in plan.templates)
-    return replace(plan, templates=templates, schedule=None)
+    return replace(plan, templates=templates, schedule=None, triggers=None)
 
 
 def command_of(plan: Plan) -> TaskCommand:

@@ -21,8 +21,8 @@ from metaflow_hera.backends.engine_control import home_of
 from metaflow_hera.deploy import DeployedFlow
 from metaflow_hera.deploy.exit_logs import read_exit_logs
 from metaflow_hera.engine.daemon import Engine, Limits
-from metaflow_hera.engine.state import State
 from metaflow_hera.engine.stored import StoredRun
+from metaflow_hera.engine.triggering import TriggeringState
 from metaflow_hera.errors import UnknownRunError, UsageError
 from metaflow_hera.records import runs
 from metaflow_hera.settings import Settings
@@ -165,7 +165,8 @@ def test_hooks_of_a_failure_are_called_when_its_end_is_written(tmp_path: Path, e
 def test_what_exit_hooks_ask_of_a_cluster_is_told_at_deploying(tmp_path: Path, embedded_settings: Settings) -> None:
     told: list[str] = []
     deployed(tmp_path, embedded_settings, ttl=60, pod_gc="OnPodSuccess", tell=told.append)
-    assert told[-1].endswith("without image python:3.12-slim (of exit-hooks), ttl (runs stay), pod_gc")
+    wishes = "without image python:3.12-slim (of exit-hooks), ttl (runs stay), pod_gc"
+    assert [text for text in told if text.endswith(wishes)]
 
 
 def test_a_flow_that_cannot_be_imported_any_more_still_ends(tmp_path: Path, embedded_settings: Settings) -> None:
@@ -277,7 +278,7 @@ def test_the_run_with_the_highest_priority_gets_the_next_free_place(embedded_set
     home = home_of(embedded_settings)
     home.make()
     started: list[str] = []
-    with closing(State.open(home.database)) as state:
+    with closing(TriggeringState.open(home.database)) as state:
         for number, priority in enumerate((1, 5, None, 3)):
             plan = one_step("", f"p{number}")
             made = json.dumps(manifests(replace(plan, priority=priority)))

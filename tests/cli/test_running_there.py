@@ -17,6 +17,15 @@ from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.settings import Settings
 
 ONCE = FAILING.replace("self.input == 1", "self.input == 1 and current.origin_run_id is None")
+SHORT = """
+@step
+def start(self):
+    self.next(self.end)
+
+@step
+def end(self):
+    pass
+"""
 SLOW = """
 @step
 def start(self):
@@ -71,6 +80,21 @@ def test_the_backend_of_the_settings_changes_nothing_about_a_run_on_this_machine
     done = mfhera("run", flow, env={"MFHERA_BACKEND": "kubernetes"})
     assert done.code == 0, done.stderr
     assert "argo-" not in done.stdout
+
+
+def test_what_starts_a_flow_by_itself_neither_hinders_a_single_run_nor_is_started_by_it() -> None:
+    source = write_flow("SinceFlow", 'since = Parameter("since", required=True)\n' + SHORT)
+    source.write_text(source.read_text().replace("class SinceFlow", "@schedule(hourly=True)\nclass SinceFlow"))
+    assert "'since' has no default" in mfhera("deploy", source).stderr
+    follower = write_flow("NextFlow", SHORT)
+    follower.write_text(
+        follower.read_text().replace("class NextFlow", '@trigger_on_finish(flow="SinceFlow")\nclass NextFlow')
+    )
+    assert mfhera("deploy", follower).code == 0
+    done = mfhera("run", source, "--backend", "embedded", "--since", "now")
+    assert done.code == 0, done.stderr
+    assert mfhera("runs", "nextflow", "--json").json == []
+    assert mfhera("event", "list", "--json").json == []
 
 
 def test_a_run_that_fails_there_says_how_to_go_on_and_that_works() -> None:
