@@ -20,6 +20,7 @@ from metaflow_hera.argo.starting import (
 )
 from metaflow_hera.argo.templates import read_template
 from metaflow_hera.errors import ManifestError
+from metaflow_hera.event_names import sensor_name
 from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Container, Parameter, Plan, Ttl
 
@@ -32,6 +33,11 @@ def manifests(plan: Plan) -> list[dict[str, Any]]:
     from metaflow_hera.argo.hera_objects import to_manifests  # Hera takes a second, and reading needs none of it
 
     return to_manifests(plan)
+
+
+def beside(deployment: str) -> tuple[tuple[str, str], ...]:
+    """Kind and name of what a deployment may have besides its WorkflowTemplate."""
+    return (("CronWorkflow", deployment), ("Sensor", sensor_name(deployment)))
 
 
 def from_manifests(documents: Iterable[Mapping[str, Any]]) -> Plan:

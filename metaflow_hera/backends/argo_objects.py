@@ -6,7 +6,8 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from metaflow_hera.argo import fixed
@@ -29,6 +30,9 @@ ENDED: Final = {"Terminate": Shutdown.TERMINATE, "Stop": Shutdown.STOP}
 
 ON_EXIT: Final = ".onExit"
 """What follows the name of a Workflow in those of the nodes of its exit handler."""
+
+STARTING: Final = timedelta(seconds=30)
+"""What a controller may take to see a new Workflow."""
 
 _PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
 
@@ -104,6 +108,13 @@ def run_status(workflow: Document, *, with_nodes: bool = True) -> RunStatus:
         nodes=tuple(_tasks(metadata["name"], nodes, templates)) if with_nodes else (),
         is_suspended=not phase.is_final and bool((workflow.get("spec") or {}).get("suspend")),
     )
+
+
+def told_if_untaken(status: RunStatus, now: datetime, place: str) -> RunStatus:
+    """Of a Workflow that nobody has looked at for a while, what that may mean."""
+    if status.phase is not Phase.PENDING or status.started or status.message or now < status.created + STARTING:
+        return status
+    return replace(status, message=f"no controller has taken it up; does one watch {place}?")
 
 
 def nodes_of(status: Document) -> Mapping[str, Document]:

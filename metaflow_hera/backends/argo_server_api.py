@@ -33,6 +33,8 @@ LOOK: Final = 1.0
 QUIET: Final = 20.0
 """Seconds without news after which nothing more is expected of an answer that goes on."""
 
+FORBIDDEN: Final = 403
+
 DEFAULT_NAMESPACE: Final = "default"
 
 
@@ -198,11 +200,14 @@ class ArgoServerApi:
     def log(self, workflow: str, pod: str, container: str) -> Iterator[str]:
         """The lines that a container has printed; none if it has not begun, or its pod is gone."""
         parameters = {"podName": pod, "logOptions.container": container}
-        for entry in self._lines(
-            f"read the log of pod {pod!r}", f"workflows/{self.namespace}/{workflow}/log", parameters
-        ):
-            if "result" in entry:  # or else an error, of a pod that is not there
+        what = f"read the log of pod {pod!r}"
+        for entry in self._lines(what, f"workflows/{self.namespace}/{workflow}/log", parameters):
+            if "result" in entry:
                 yield str(entry["result"].get("content", ""))
+                continue
+            message = str((entry.get("error") or entry).get("message") or "")
+            if "cannot get resource" in message:  # all else is of a pod that is not there
+                raise refused(what, self.place, FORBIDDEN, message)
 
     def watch(self, workflow: str) -> Iterator[Document]:
         """A Workflow now and whenever it changed, until it is gone.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from metaflow_hera.backends import Action, Deployment, RunStatus, Shutdown
@@ -15,6 +16,7 @@ from metaflow_hera.backends.argo_objects import (
     order_of,
     pod_of,
     run_status,
+    told_if_untaken,
     workflow_from,
 )
 from metaflow_hera.backends.one_off import one_off_workflow, plan_of_workflow
@@ -84,7 +86,7 @@ class ClusterBackend:
         return plan_of_workflow(workflow, name_of_deployment(workflow))
 
     def run(self, run: str) -> RunStatus:
-        return run_status(self._workflow(run))
+        return told_if_untaken(run_status(self._workflow(run)), datetime.now(UTC), self._api.place)
 
     def runs(self, name: str | None = None) -> Iterator[RunStatus]:
         found = self._api.list("Workflow", self._ours)
@@ -169,8 +171,8 @@ class ClusterBackend:
 
     def _store(self, workflow: Mapping[str, Any]) -> Store | None:
         """Where it is recorded, if it says so, or its deployment does and is there."""
-        uri = _datastore(workflow)
-        if not uri and (template := self._api.get("WorkflowTemplate", name_of_deployment(workflow))) is not None:
+        uri, deployment = _datastore(workflow), name_of_deployment(workflow)
+        if not uri and deployment and (template := self._api.get("WorkflowTemplate", deployment)) is not None:
             uri = _datastore(template)
         return open_store(uri, self._settings) if uri else None
 

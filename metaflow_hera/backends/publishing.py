@@ -7,15 +7,14 @@ last one leaves what belongs together, whoever it was and whatever died before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from metaflow_hera.argo.manifest import from_manifests, manifests
+from metaflow_hera.argo.manifest import beside, from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refuse_dropped
 from metaflow_hera.errors import BackendError
-from metaflow_hera.event_names import sensor_name
 from metaflow_hera.labels import LABEL_PREFIX, Annotations
 from metaflow_hera.plan.records import Plan
 
@@ -38,7 +37,7 @@ class Publisher:
             refuse_dropped(placed, self.api.check(placed), self.api.place)
         before = self.api.get("WorkflowTemplate", plan.name)
         made = {document["kind"] for document in documents}
-        for kind, name in _beside(plan.name):
+        for kind, name in beside(plan.name):
             if kind not in made and _belongs(self._found(kind, name, before), plan.name):
                 self.api.delete(kind, name, is_checked_only=True)
 
@@ -73,7 +72,7 @@ class Publisher:
         """The CronWorkflow and the Sensor of a template, where there was another one *before*."""
         made = manifests(from_manifests([template])) if template and _is_ours(template) else []
         wanted = {document["kind"]: document for document in made}
-        for kind, its_name in _beside(name):
+        for kind, its_name in beside(name):
             if kind in wanted:
                 self._put(wanted[kind], name)
             elif _belongs(self._found(kind, its_name, before), name):
@@ -146,12 +145,6 @@ def _is_ours(document: Mapping[str, Any] | None) -> bool:
 def _replacing(found: Mapping[str, Any] | None) -> dict[str, str]:
     """What the metadata of an object has that replaces this one."""
     return {} if found is None else {"resourceVersion": found["metadata"]["resourceVersion"]}
-
-
-def _beside(deployment: str) -> Iterator[tuple[str, str]]:
-    """Kind and name of what may belong to the template of a deployment."""
-    yield "CronWorkflow", deployment
-    yield "Sensor", sensor_name(deployment)
 
 
 def _says(found: Mapping[str, Any], document: Mapping[str, Any]) -> bool:

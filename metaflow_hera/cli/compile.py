@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from metaflow_hera.argo.manifest import beside
 from metaflow_hera.argo.yaml_text import dump
 from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
@@ -28,6 +29,7 @@ from metaflow_hera.cli.output import tell, write_file
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.manifests import checked_manifests
 from metaflow_hera.deploy.source import check_flow
+from metaflow_hera.labels import Annotations
 
 
 @click.command("compile")
@@ -64,12 +66,27 @@ def compile_command(
     print_manifests(documents, output, as_json=as_json)
 
 
+def _file(folder: Path, kind: str, name: str) -> Path:
+    return folder / f"{name}-{kind.lower()}.yaml"
+
+
+def _remove_others(folder: Path, documents: list[dict[str, Any]]) -> None:
+    """What an earlier version of the flow had and this one has not: applied again, it would go on starting runs."""
+    written = {_file(folder, each["kind"], each["metadata"]["name"]) for each in documents}
+    for kind, name in beside(documents[0]["metadata"]["name"]):
+        file = _file(folder, kind, name)
+        if file not in written and file.is_file() and Annotations.FLOW in file.read_text(encoding="utf-8"):
+            file.unlink()
+            tell(f"{file} is removed: the flow has no {kind} any more")
+
+
 def print_manifests(documents: list[dict[str, Any]], output: str | None, *, as_json: bool) -> None:
     if output:
         for document in documents:
-            file = Path(output) / f"{document['metadata']['name']}-{document['kind'].lower()}.yaml"
+            file = _file(Path(output), document["kind"], document["metadata"]["name"])
             write_file(file, dump([document]))
             tell(f"{document['kind']} in {file}")
+        _remove_others(Path(output), documents)
     if as_json:
         click.echo(json.dumps(documents, ensure_ascii=False, separators=(",", ":")))
     elif not output:

@@ -35,9 +35,15 @@ class PodLogs:
         for node in islice(_unrecorded(status, recorded), SHOWN):
             if (node.name, node.phase) not in self._told:
                 self._told.add((node.name, node.phase))
-                printed = [*self.backend.pod_log(self.run, node.name)]
-                for line in (*printed, "; ".join(filter(None, (node.message, node.hint)))):
+                for line in (*self._printed(node), "; ".join(filter(None, (node.message, node.hint)))):
                     yield place_of(node), line
+
+    def _printed(self, node: NodeStatus) -> list[str]:
+        """What its pod printed, or why that cannot be had: who may not read pods still sees all the rest."""
+        try:
+            return [*self.backend.pod_log(self.run, node.name)]
+        except BackendError as error:
+            return [str(error)]
 
     def _new(self, status: RunStatus) -> Iterator[NodeStatus]:
         for node in status.nodes:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlparse
 from metaflow_hera.argo.manifest import from_manifests, manifests
 from metaflow_hera.backends.embedded import EmbeddedBackend
 from metaflow_hera.backends.engine_control import home_of, launch
+from metaflow_hera.backends.one_off import plan_of_workflow
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.engine.shim import LOG
 from metaflow_hera.engine.state import State
@@ -33,9 +34,10 @@ NAMESPACE: Final = "wire"
 KINDS: Final = {
     "workflow-templates": ("workflowtemplates", "template"),
     "cron-workflows": ("cronworkflows", "cronWorkflow"),
+    "sensors": ("sensors", "sensor"),
     "workflows": ("workflows", "workflow"),
 }
-STATUSES: Final = {3: 400, 5: 404, 6: 409, 12: 501, 13: 500, 16: 401}
+STATUSES: Final = {3: 400, 5: 404, 6: 409, 7: 403, 12: 501, 13: 500, 16: 401}
 DROPPED: Final = "bogus"
 """A field that this server's Argo does not know."""
 
@@ -155,8 +157,9 @@ class Objects:
         return self.get(kind, document["metadata"]["name"])
 
     def _start(self, workflow: Document) -> None:
-        template = self.get("workflow-templates", workflow["spec"]["workflowTemplateRef"]["name"])
-        plan = from_manifests([template])
+        reference = workflow["spec"].get("workflowTemplateRef")
+        template = self.get("workflow-templates", reference["name"]) if reference else None
+        plan = from_manifests([template]) if template else plan_of_workflow(workflow, "")
         given = {one["name"]: one["value"] for one in workflow["spec"].get("arguments", {}).get("parameters", ())}
         values = {one.name: given.get(one.name, one.value) for one in plan.parameters}
         for name, value in values.items():
@@ -166,7 +169,7 @@ class Objects:
         self.plans[name] = plan
         run = StoredRun(
             workflow=name,
-            deployment=plan.name,
+            deployment=plan.name if template else "",
             flow="",
             manifest=json.dumps(manifests(plan)),
             parameters={key: str(value) for key, value in values.items()},
@@ -176,7 +179,7 @@ class Objects:
         with closing(State.open(self.home.database)) as state:
             assert state.add_run(run)
         launch(self.home)
-        workflow["status"] = {"storedWorkflowTemplateSpec": template["spec"]}
+        workflow["status"] = {"storedWorkflowTemplateSpec": template["spec"]} if template else {}
 
     def _observe(self, workflow: Document) -> None:
         """Write the engine's rows into the Workflow's status; another version if anything is new."""

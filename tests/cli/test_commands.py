@@ -224,6 +224,21 @@ def test_manifests_are_compiled_to_stdout_and_to_files_and_are_the_same(linear: 
     assert load(Path("manifests/linear-workflowtemplate.yaml").read_text()) == printed
 
 
+def test_compiling_removes_the_file_of_a_schedule_that_is_no_more_and_no_other(linear: Path) -> None:
+    source = linear.read_text()
+    linear.write_text(source.replace("class Linear", "@schedule(hourly=True)\nclass Linear"))
+    mfhera("compile", linear, "-o", "manifests")
+    of_schedule = Path("manifests/linear-cronworkflow.yaml")
+    assert load(of_schedule.read_text())[0]["kind"] == "CronWorkflow"
+    mine = Path("manifests/linear-sensor.yaml")
+    mine.write_text("kind: Sensor")
+    linear.write_text(source)
+    done = mfhera("compile", linear, "-o", "manifests")
+    assert "linear-cronworkflow.yaml is removed: the flow has no CronWorkflow any more" in done.stderr
+    assert not of_schedule.exists()
+    assert mine.exists()
+
+
 def test_a_flow_is_shown_as_text_svg_and_json(linear: Path) -> None:
     assert "start  → end" in mfhera("show", linear).stdout
     assert mfhera("show", linear, "--svg", "linear.svg").stdout == ""

@@ -1,0 +1,55 @@
+"""What is told of runs on a cluster of which something cannot be seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from argo_wire import NAMESPACE, Objects, Refusal, opened_wire
+from backend_plans import one_step
+
+from metaflow_hera.backends import Phase
+from metaflow_hera.backends.argo_objects import run_status, told_if_untaken
+from metaflow_hera.backends.open import open_backend
+from metaflow_hera.deploy.pod_logs import PodLogs
+from metaflow_hera.settings import Settings
+
+
+def test_who_may_not_read_pods_is_told_so_in_a_line_beside_all_the_others(
+    embedded_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(objects: Objects, name: str, pod: str) -> list[str]:
+        raise Refusal(7, 'User "ann" cannot get resource "pods/log" in API group "" in the namespace "flows"')
+
+    monkeypatch.setattr(Objects, "log", refused)
+    with opened_wire(embedded_settings) as url:
+        backend = open_backend(Settings.load({"backend": "argo", "argo_server": url, "namespace": NAMESPACE}))
+        backend.deploy(one_step("sys.exit(3)"))
+        run = backend.trigger("onestep", {})
+        *_, status = backend.watch(run)
+        lines = [text for _, text in PodLogs(backend, run).lines(status, [])]
+    assert len(lines) == 2
+    assert "lacks the verb 'get' on 'pods/log'" in lines[0]
+    assert lines[1].startswith("main: Error (exit code 3)")
+
+
+@pytest.mark.parametrize(
+    ("age", "phase", "told"),
+    [
+        (31, "", "no controller has taken it up; does one watch here?"),
+        (29, "", ""),
+        (31, "Pending", ""),
+        (31, "Running", ""),
+    ],
+)
+def test_a_run_that_nobody_takes_up_says_so_after_a_while(age: int, phase: str, told: str) -> None:
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    started = {"startedAt": "2026-01-01T00:00:01Z", "phase": phase} if phase else {}
+    workflow = {
+        "metadata": {"name": "wf-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {},
+        "status": started,
+    }
+    status = told_if_untaken(run_status(workflow), created + timedelta(seconds=age), "here")
+    assert status.message == told
+    assert status.phase is Phase(phase or "Pending")
