@@ -25,6 +25,7 @@ from metaflow_hera.deploy.tokens import KEEP_TOKEN, TokenChoices
 from metaflow_hera.deploy.versions import keep
 from metaflow_hera.errors import BackendError
 from metaflow_hera.labels import Annotations
+from metaflow_hera.plan.records import Plan
 from metaflow_hera.settings import Settings
 
 
@@ -104,7 +105,17 @@ def deploy_checked(
     made.backend.deploy(plan)
     keep(Deployment(name=plan.name, plan=plan, created=made.created), made.backend, planned.compiled.store)
     found = made.backend.deployment(made.name)
+    _tell_of_another(plan, found.plan, tell)
     return replace(made, plan=found.plan, created=found.created)
+
+
+def _tell_of_another(ours: Plan, live: Plan, tell: Tell) -> None:
+    """Of two who deploy at once one has the last word, and the other one must know."""
+    marks = (Annotations.VERSION, Annotations.DEPLOYED_AT)
+    if any(ours.annotations.get(mark) != live.annotations.get(mark) for mark in marks):
+        version, other = (plan.annotations.get(Annotations.VERSION, "") for plan in (ours, live))
+        who = live.annotations.get(Annotations.DEPLOYER, "somebody")
+        tell(f"{who} deployed {live.name} at the same time: version {other} is live, not this one, {version}")
 
 
 def check_deployment(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -304,3 +305,18 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None
     file.write_text(f"from metaflow_hera import *\n\n@schedule(cron='0 10 * * 9')\nclass DryFlow(FlowSpec):\n{body}")
     assert subprocess.run(words, capture_output=True, text=True, timeout=60).returncode == 1
     assert [each.version for each in deployments()] == [version]
+
+
+def test_of_several_who_deploy_at_once_each_has_the_last_word_or_is_told_who_has() -> None:
+    flow = Path(__file__).parents[2] / "examples" / "seed" / "parameter_flow.py"
+    told: dict[int, list[str]] = {number: [] for number in range(1, 5)}
+
+    def deployed_by(number: int) -> tuple[int, str]:
+        made = deploy(flow, max_workers=number, tell=told[number].append)
+        return number, made.plan.annotations[Annotations.MAX_WORKERS]
+
+    with ThreadPoolExecutor(len(told)) as pool:
+        live = dict(pool.map(deployed_by, told))
+    for number, found in live.items():
+        is_told = any("at the same time: version" in sentence for sentence in told[number])
+        assert (found == str(number)) is not is_told
