@@ -15,7 +15,7 @@ import httpx2
 from lightkube import Client
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Namespace, Pod
 from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 
 from metaflow_hera.argo import fixed
@@ -98,6 +98,10 @@ class KubernetesApi:
     def place(self) -> str:
         """For messages: where objects are looked for."""
         return f"namespace {self.namespace!r} of {self.server}"
+
+    def lacks_namespace(self) -> bool:
+        what = f"get Namespace {self.namespace!r}"
+        return self._unless_missing(what, lambda: self._client.get(Namespace, self.namespace)) is None
 
     def get(self, kind: str, name: str) -> Document | None:
         return self._unless_missing(f"get {kind} {name!r}", lambda: _plain(self._client.get(_resource(kind), name)))

@@ -147,6 +147,19 @@ def test_unknown_names_are_named(backend: Backend) -> None:
             next(iter(backend.watch(unknown)))
 
 
+def test_of_many_names_those_like_an_unknown_one_are_told(backend: Backend) -> None:
+    names = [f"name-{letter}" for letter in "abcdefg"]
+    for name in (*names, "training"):
+        backend.deploy(one_step("", name))
+    with pytest.raises(NotDeployedError) as raised:
+        backend.trigger("trainign", {})
+    told = str(raised.value)
+    assert backend.where in told
+    assert "(deployed: training, " in told
+    assert sum(name in told for name in (*names, "training")) <= 5
+    assert "more, see `mfhera list`" in told
+
+
 def test_a_run_in_flight_keeps_the_version_that_it_began_with(backend: Backend, board: Board) -> None:
     def version(number: int) -> Plan:
         code = f"""{board.client}

@@ -165,6 +165,15 @@ def test_versions_are_listed_and_rolled_back_to(flow: Path) -> None:
     assert "is not deployed" in mfhera("rollback", "nothing").stderr
 
 
+def test_a_deployment_is_listed_with_when_it_was_deployed_last(flow: Path) -> None:
+    said(mfhera("deploy", flow))
+    write_flow("TokenFlow", BODY.format(parameter="beta"))
+    said(mfhera("deploy", flow))
+    (facts,) = mfhera("list", "--json").json
+    (live, _) = mfhera("list", "--versions", flow, "--json").json
+    assert facts["deployed"] == live["deployed"] > facts["created"]
+
+
 def test_secrets_among_the_settings_are_not_shown(flow: Path) -> None:
     env = {
         "MFHERA_ARGO_TOKEN": "planted-argo-token",
@@ -194,3 +203,5 @@ def test_a_deployment_of_another_version_of_ours_is_listed_and_hides_no_other(fl
     refused = mfhera("trigger", "newer")
     assert refused.code == 1
     assert "unheardOf" in refused.stderr
+    assert said(mfhera("delete", "newer")) == "newer is deleted"
+    assert [each["name"] for each in mfhera("list", "--json").json] == ["ours"]
