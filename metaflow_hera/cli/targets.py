@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -42,7 +42,7 @@ def find(
 
 
 def found(
-    target: str, chosen: Mapping[str, Any], *, look: Callable[[str, Settings], DeployedFlow] = deployed
+    target: str, chosen: dict[str, Any], *, look: Callable[[str, Settings], DeployedFlow] = deployed
 ) -> DeployedFlow:
     """The same with what `target_options` gave."""
     settings = settings_of(backend=chosen["backend"])
