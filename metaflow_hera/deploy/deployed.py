@@ -67,7 +67,7 @@ class DeployedFlow:
 
     @property
     def deployed_at(self) -> datetime:
-        """When the version was deployed that is live; `created` is when its name was deployed first."""
+        """When the version was deployed that is live; on a cluster `created` is when the name was deployed first."""
         found = Deployment(name=self.name, plan=self.plan, created=self.created)
         return datetime.fromtimestamp(deployed_at(found), UTC)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from backend_plans import one_step
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.backends.argo_server_api import ArgoServerApi
 from metaflow_hera.backends.open import open_backend
+from metaflow_hera.cli.deployments import list_command
 from metaflow_hera.deploy.deployed import deployed, deployed_by_any_version, deployments
 from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.errors import BackendError, ForeignDeploymentError, NotDeployedError, ProductionTokenError
@@ -58,6 +60,31 @@ def test_a_template_of_somebody_else_is_no_deployment_of_ours(
         assert api.get("WorkflowTemplate", NAME) == before
     finally:
         api.delete("WorkflowTemplate", NAME)
+
+
+def test_where_nothing_is_deployed_is_the_cluster_that_was_asked(
+    argo_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MFHERA_ARGO_SERVER", argo_settings.argo_server)
+    monkeypatch.setenv("MFHERA_NAMESPACE", "empty-for-tests" if argo_settings.namespace != "wire" else "wire")
+    list_command.main(["--backend", "argo"], standalone_mode=False)
+    told = capsys.readouterr().err
+    assert "nothing is deployed in namespace '" in told
+    assert f"of the Argo Server {argo_settings.argo_server}; deploy a flow with" in told
+    assert ".mfhera" not in told
+
+
+def test_what_is_deployed_is_listed_with_when_that_was_done(
+    argo_settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = one_step("", NAME)
+    stamp = {Annotations.DEPLOYED_AT: "2031-05-06T12:00:00+00:00"}
+    open_backend(argo_settings).deploy(replace(plan, annotations={**plan.annotations, **stamp}))
+    monkeypatch.setenv("MFHERA_ARGO_SERVER", argo_settings.argo_server)
+    monkeypatch.setenv("MFHERA_NAMESPACE", argo_settings.namespace or "")
+    list_command.main(["--backend", "argo", NAME], standalone_mode=False)
+    assert "2031-05-06" in capsys.readouterr().out, "the template itself was made today"
+    open_backend(argo_settings).delete(NAME)
 
 
 def test_what_another_version_of_ours_wrote_is_deleted_by_its_owner(argo_settings: Settings) -> None:
