@@ -169,15 +169,9 @@ class ClusterBackend:
     def _templates(self) -> list[dict[str, Any]]:
         """All of ours, by name; `BackendError` if there is not even the namespace."""
         found = sorted(self._api.list("WorkflowTemplate", self._ours), key=lambda each: str(each["metadata"]["name"]))
-        if not found and self._lacks_namespace():
+        if not found and self._api.lacks_namespace():
             raise BackendError(f"cannot list WorkflowTemplates: {no_namespace(self.namespace)}")
         return found
-
-    def _lacks_namespace(self) -> bool:
-        try:
-            return self._api.lacks_namespace()
-        except BackendError:
-            return False  # who may list what is in it, but not look at namespaces themselves, has one
 
     def _workflow(self, run: str) -> dict[str, Any]:
         workflow = self._api.get("Workflow", _workflow_name(run)) if workflow_of_run(run) else None

@@ -47,7 +47,6 @@ PODS_GONE: Final = 60.0
 """Seconds that pods may take to go; their grace is half of that."""
 
 LOOK: Final = 0.3
-
 WORKFLOW_LABEL: Final = "workflows.argoproj.io/workflow"
 NODE_ID: Final = "workflows.argoproj.io/node-id"
 
@@ -100,8 +99,11 @@ class KubernetesApi:
         return f"namespace {self.namespace!r} of {self.server}"
 
     def lacks_namespace(self) -> bool:
-        what = f"get Namespace {self.namespace!r}"
-        return self._unless_missing(what, lambda: self._client.get(Namespace, self.namespace)) is None
+        try:
+            self._client.get(Namespace, self.namespace)
+        except _FAILURES as error:  # who may not look at namespaces themselves may still be in one
+            return isinstance(error, ApiError) and error.status.code == 404
+        return False
 
     def get(self, kind: str, name: str) -> Document | None:
         return self._unless_missing(f"get {kind} {name!r}", lambda: _plain(self._client.get(_resource(kind), name)))
