@@ -21,6 +21,7 @@
     ├── ManifestError               a manifest with something that is not in our subset of Argo
     ├── BackendError                where flows run cannot do what was asked
     │   ├── NotDeployedError        no deployment of that name
+    │   ├── ForeignDeploymentError  what has that name is none of ours
     │   ├── ProductionTokenError    a deployment of somebody else's, without its token
     │   ├── UnknownRunError         no run of that id
     │   └── EngineError             the embedded engine does not run, or does not answer
@@ -173,6 +174,10 @@ class BackendError(MetaflowHeraError):
 
 class NotDeployedError(BackendError):
     """No deployment of that name."""
+
+
+class ForeignDeploymentError(BackendError):
+    """What has that name where flows are deployed is none of ours."""
 
 
 class ProductionTokenError(BackendError):

@@ -84,6 +84,11 @@ class Backend(Protocol):
         """Of Kubernetes, where its runs are; empty for those of this machine."""
         ...
 
+    @property
+    def where(self) -> str:
+        """For messages: where it keeps what is deployed."""
+        ...
+
     def deploy(self, plan: Plan) -> None:
         """Create or replace, whole or not at all; a plan without schedule or triggers removes those before.
 
@@ -96,11 +101,11 @@ class Backend(Protocol):
         ...
 
     def deployment(self, name: str) -> Deployment:
-        """`NotDeployedError` if there is none of that name."""
+        """`NotDeployedError` if there is none of that name, `ForeignDeploymentError` if what has it is none of ours."""
         ...
 
     def deployments(self) -> Iterator[Deployment]:
-        """All of ours, by name."""
+        """All of ours, by name; of those that another version of ours wrote, what their annotations tell."""
         ...
 
     def delete(self, name: str) -> None:

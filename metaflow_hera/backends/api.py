@@ -32,6 +32,10 @@ class ArgoApi(Protocol):
         """For messages: where objects are looked for."""
         ...
 
+    def lacks_namespace(self) -> bool:
+        """Whether there certainly is no such namespace; False where that cannot be known."""
+        ...
+
     def get(self, kind: str, name: str) -> Document | None: ...
 
     def list(self, kind: str, labels: Mapping[str, str | None]) -> Iterator[Document]:

@@ -77,6 +77,10 @@ def missing_kind(what: str, place: str) -> BackendError:
     )
 
 
+def no_namespace(name: str) -> str:
+    return f"there is no namespace {name!r}; create it, or choose another with MFHERA_NAMESPACE"
+
+
 def refuse_dropped(sent: Mapping[str, Any], got: Mapping[str, Any] | None, place: str) -> None:
     """`BackendError` if a server that was given *sent* would keep less: its Argo is older than what we emit."""
     dropped = list(islice(_dropped(sent, got), SHOWN)) if got is not None else []
@@ -133,5 +137,5 @@ def _grant(found: re.Match[str]) -> str:
 
 def _absent(message: str, place: str) -> str:
     if (found := _NAMESPACE.search(message)) is not None:
-        return f"there is no namespace {found['name']!r}; create it, or choose another with MFHERA_NAMESPACE"
+        return no_namespace(found["name"])
     return f"{place} does not have it ({message})"

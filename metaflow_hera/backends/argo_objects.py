@@ -37,6 +37,11 @@ STARTING: Final = timedelta(seconds=30)
 _PHASES = {"": Phase.PENDING} | {phase.value: phase for phase in Phase}
 
 
+def is_ours(document: Document) -> bool:
+    """Whether we made an object, in whatever version: the label is what all of ours are listed by."""
+    return Annotations.FLOW in (document["metadata"].get("labels") or {})
+
+
 def deployment_of(template: Document) -> Deployment:
     """`BackendError` for a template that this version did not write, and cannot read."""
     try:

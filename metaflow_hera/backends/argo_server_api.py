@@ -126,6 +126,9 @@ class ArgoServerApi:
     def _sensors(self) -> Sensors:
         return Sensors(self._service, self.namespace, self.place)
 
+    def lacks_namespace(self) -> bool:
+        return False  # an Argo Server tells nothing of namespaces
+
     def get(self, kind: str, name: str) -> Document | None:
         if kind == "Sensor":
             return self._sensors.get(name)

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from metaflow_hera.backends import Action, Deployment, RunStatus, Shutdown
+from metaflow_hera.backends.absent import not_deployed
 from metaflow_hera.backends.api import ArgoApi
+from metaflow_hera.backends.api_errors import no_namespace
 from metaflow_hera.backends.argo_objects import (
     deployment_of,
+    is_ours,
     listed_deployment,
     name_of_deployment,
     order_of,
@@ -24,7 +27,7 @@ from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.pods import CONTAINERS, own_lines
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.backends.retrying import refuse_retry
-from metaflow_hera.errors import NotDeployedError, UnknownRunError
+from metaflow_hera.errors import BackendError, ForeignDeploymentError, NotDeployedError, UnknownRunError
 from metaflow_hera.labels import INSTANCE_LABEL, Annotations
 from metaflow_hera.naming import workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
@@ -55,6 +58,10 @@ class ClusterBackend:
     def namespace(self) -> str:
         return self._api.namespace
 
+    @property
+    def where(self) -> str:
+        return self._api.place
+
     def deploy(self, plan: Plan) -> None:
         Publisher(self._api).publish(plan)
 
@@ -65,8 +72,7 @@ class ClusterBackend:
         return deployment_of(self._template(name))
 
     def deployments(self) -> Iterator[Deployment]:
-        templates = self._api.list("WorkflowTemplate", self._ours)
-        return map(listed_deployment, sorted(templates, key=lambda each: str(each["metadata"]["name"])))
+        return map(listed_deployment, self._templates())
 
     def delete(self, name: str) -> None:
         self._template(name)
@@ -153,12 +159,21 @@ class ClusterBackend:
     def _template(self, name: str) -> dict[str, Any]:
         template = self._api.get("WorkflowTemplate", name)
         if template is None:
-            names = [str(each["metadata"]["name"]) for each in self._api.list("WorkflowTemplate", self._ours)]
-            raise NotDeployedError(
-                f"{name!r} is not deployed in {self._api.place} (deployed: {', '.join(sorted(names)) or 'nothing is'}"
-                "); deploy it with `mfhera deploy`"
+            names = [str(each["metadata"]["name"]) for each in self._templates()]
+            raise NotDeployedError(not_deployed(name, self.where, names))
+        if not is_ours(template):
+            raise ForeignDeploymentError(
+                f"there is a WorkflowTemplate {name!r} in {self._api.place} that is none of ours; whoever made it can "
+                f"remove it with: kubectl -n {self.namespace} delete workflowtemplate {name}"
             )
         return template
+
+    def _templates(self) -> list[dict[str, Any]]:
+        """All of ours, by name; `BackendError` if there is not even the namespace."""
+        found = sorted(self._api.list("WorkflowTemplate", self._ours), key=lambda each: str(each["metadata"]["name"]))
+        if not found and self._api.lacks_namespace():
+            raise BackendError(f"cannot list WorkflowTemplates: {no_namespace(self.namespace)}")
+        return found
 
     def _workflow(self, run: str) -> dict[str, Any]:
         workflow = self._api.get("Workflow", _workflow_name(run)) if workflow_of_run(run) else None

@@ -14,6 +14,7 @@ from typing import Final
 
 from metaflow_hera.argo.manifest import listed_plan, manifests
 from metaflow_hera.backends import Deployment, Phase, RunStatus, Shutdown
+from metaflow_hera.backends.absent import not_deployed
 from metaflow_hera.backends.embedded_status import run_status
 from metaflow_hera.backends.engine import read_plan
 from metaflow_hera.backends.engine_control import EngineStatus as EngineStatus
@@ -66,6 +67,10 @@ class EmbeddedBackend:
     def place(self) -> str:
         host = platform.node()
         return place_name(self.name, host, f"{host}{self._home.data_dir}")
+
+    @property
+    def where(self) -> str:
+        return str(self._home.data_dir)
 
     def check(self, plan: Plan) -> None:
         if plan.schedule:
@@ -220,11 +225,8 @@ class EmbeddedBackend:
     def _stored(self, state: State, name: str) -> StoredDeployment:
         if (deployment := state.deployment(name)) is not None:
             return deployment
-        names = ", ".join(state.versions()) or "nothing is"
-        raise NotDeployedError(
-            f"{name!r} is not deployed in {self._home.data_dir} (deployed: {names}); deploy it with `mfhera deploy`; "
-            "`mfhera config` tells where the data directory comes from"
-        )
+        told = not_deployed(name, self.where, list(state.versions()))
+        raise NotDeployedError(f"{told}; `mfhera config` tells where the data directory comes from")
 
     def _found(self, state: State, run: str) -> StoredRun:
         workflow = workflow_of_run(run)

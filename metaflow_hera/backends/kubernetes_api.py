@@ -15,7 +15,7 @@ import httpx2
 from lightkube import Client
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Namespace, Pod
 from lightkube.types import OnErrorAction, OnErrorResult, PatchType
 
 from metaflow_hera.argo import fixed
@@ -47,7 +47,6 @@ PODS_GONE: Final = 60.0
 """Seconds that pods may take to go; their grace is half of that."""
 
 LOOK: Final = 0.3
-
 WORKFLOW_LABEL: Final = "workflows.argoproj.io/workflow"
 NODE_ID: Final = "workflows.argoproj.io/node-id"
 
@@ -98,6 +97,13 @@ class KubernetesApi:
     def place(self) -> str:
         """For messages: where objects are looked for."""
         return f"namespace {self.namespace!r} of {self.server}"
+
+    def lacks_namespace(self) -> bool:
+        try:
+            self._client.get(Namespace, self.namespace)
+        except _FAILURES as error:  # who may not look at namespaces themselves may still be in one
+            return isinstance(error, ApiError) and error.status.code == 404
+        return False
 
     def get(self, kind: str, name: str) -> Document | None:
         return self._unless_missing(f"get {kind} {name!r}", lambda: _plain(self._client.get(_resource(kind), name)))

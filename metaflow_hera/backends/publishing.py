@@ -14,6 +14,7 @@ from typing import Any, Final
 from metaflow_hera.argo.manifest import beside, from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refuse_dropped
+from metaflow_hera.backends.argo_objects import is_ours
 from metaflow_hera.errors import BackendError
 from metaflow_hera.labels import LABEL_PREFIX, Annotations
 from metaflow_hera.plan.records import Plan
@@ -70,7 +71,7 @@ class Publisher:
 
     def _put_others(self, name: str, template: Document | None, before: Document | None) -> None:
         """The CronWorkflow and the Sensor of a template, where there was another one *before*."""
-        made = manifests(from_manifests([template])) if template and _is_ours(template) else []
+        made = manifests(from_manifests([template])) if template and is_ours(template) else []
         wanted = {document["kind"]: document for document in made}
         for kind, its_name in beside(name):
             if kind in wanted:
@@ -105,12 +106,12 @@ class Publisher:
     def _refuse_foreign(self, kind: str, name: str, deployment: str) -> Document | None:
         """The object of the deployment that is there; `BackendError` if there is one of somebody else."""
         found = self.api.get(kind, name)
-        if found is not None and _is_ours(found) and not _belongs(found, deployment):
+        if found is not None and is_ours(found) and not _belongs(found, deployment):
             raise BackendError(
                 f"the {kind} {name!r} in {self.api.place} is that of the deployment {_deployment(found)!r}, whose name "
                 "differs from this one in dots alone; choose another name with --name"
             )
-        if found is not None and not _is_ours(found):
+        if found is not None and not is_ours(found):
             raise BackendError(
                 f"there is a {kind} {name!r} in {self.api.place} that is none of ours; choose another name with --name"
             )
@@ -136,10 +137,6 @@ class Publisher:
             self._settle(name, before)
             raise BackendError(f"{error}; the version before is in place again") from error
         raise error
-
-
-def _is_ours(document: Mapping[str, Any] | None) -> bool:
-    return document is not None and Annotations.FLOW in (document["metadata"].get("labels") or {})
 
 
 def _replacing(found: Mapping[str, Any] | None) -> dict[str, str]:
@@ -171,7 +168,7 @@ def _annotations(document: Mapping[str, Any] | None) -> Mapping[str, str]:
 
 
 def _belongs(found: Mapping[str, Any] | None, deployment: str) -> bool:
-    return found is not None and _is_ours(found) and _deployment(found) == deployment
+    return found is not None and is_ours(found) and _deployment(found) == deployment
 
 
 def _version(document: Mapping[str, Any] | None) -> str:

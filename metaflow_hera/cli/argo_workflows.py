@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -29,7 +29,7 @@ from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.controls import act, found
-from metaflow_hera.deploy.deployed import DeployedFlow, deployed, deployments
+from metaflow_hera.deploy.deployed import DeployedFlow, deployed, deployed_by_any_version, deployments
 from metaflow_hera.deploy.deployment import deploy_checked
 from metaflow_hera.deploy.manifests import checked_manifests
 from metaflow_hera.deploy.projects import name_of_class
@@ -38,6 +38,7 @@ from metaflow_hera.deploy.source import named_class
 from metaflow_hera.errors import NotDeployedError, UsageError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
+from metaflow_hera.settings import Settings
 
 
 def _name(ctx: click.Context) -> str:
@@ -47,10 +48,10 @@ def _name(ctx: click.Context) -> str:
     return name_of_class(flow_class, ctx.find_root().meta.get("name"), program.load().user)
 
 
-def _deployed(ctx: click.Context) -> DeployedFlow:
+def _deployed(ctx: click.Context, look: Callable[[str, Settings], DeployedFlow] = deployed) -> DeployedFlow:
     program = program_of(ctx)
     try:
-        return deployed(_name(ctx), program.load())
+        return look(_name(ctx), program.load())
     except NotDeployedError as error:
         raise NotDeployedError(
             f"{error}; deploy it first with: {ctx.find_root().info_name} argo-workflows create"
@@ -141,7 +142,7 @@ def _refuse_others(run: RunStatus, flow: str, name: str) -> None:
 @click.pass_context
 def delete(ctx: click.Context, authorize: str | None) -> None:
     """Delete the deployment, its schedule and its triggers; runs in flight go on."""
-    found = _deployed(ctx)
+    found = _deployed(ctx, deployed_by_any_version)
     found.delete(authorize)
     click.echo(f"{found.name} is deleted")
 

@@ -121,6 +121,7 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
         "deployer": deployed.deployer,
         "namespace": deployed.production_namespace,
         "created": deployed.created,
+        "deployed": deployed.deployed_at,
         **beginnings_facts(deployed.plan),
         "parameters": {
             parameter.name: {"help": parameter.help, "default": parameter.default, "required": parameter.required}
@@ -132,5 +133,5 @@ def facts(deployed: DeployedFlow) -> dict[str, object]:
 
 def row(deployed: DeployedFlow) -> tuple[str, ...]:
     """A deployment as a line of a table."""
-    known = deployed.name, deployed.flow_name, deployed.version, deployed.deployer, moment(deployed.created)
+    known = deployed.name, deployed.flow_name, deployed.version, deployed.deployer, moment(deployed.deployed_at)
     return *known, starts(deployed.plan)

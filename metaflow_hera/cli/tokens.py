@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from metaflow_hera.cli.options import backend_option, json_option, options, settings_of
+from metaflow_hera.cli.options import json_option, options
 from metaflow_hera.cli.output import print_json
-from metaflow_hera.deploy.deployed import deployed
+from metaflow_hera.cli.targets import found, target_argument, target_options
 from metaflow_hera.deploy.rights import Lock, Rights
 from metaflow_hera.deploy.tokens import TokenChoices, TokenFile
 from metaflow_hera.errors import ProductionTokenError, UsageError
@@ -54,7 +54,8 @@ authorize_option = click.option(
     "--authorize",
     metavar="@FILE|-|TOKEN",
     callback=_token,
-    help="The production token of a deployment of somebody else's: in a file, on standard input, or itself.",
+    help="The production token of a deployment of somebody else's: in a file, on standard input, or itself. Whoever "
+    "deploys with it is the owner from then on, so it is kept for them.",
 )
 token_options = options(
     authorize_option,
@@ -78,11 +79,11 @@ def taken_tokens(chosen: Mapping[str, Any]) -> TokenChoices:
 
 
 @click.command()
-@click.argument("name")
+@target_argument
 @click.option("--keep", metavar="@FILE|-|TOKEN", callback=_token, help="Keep this token, which somebody gave you.")
-@backend_option
+@target_options
 @json_option
-def token(name: str, keep: str | None, backend: str | None, as_json: bool) -> None:
+def token(target: str, keep: str | None, as_json: bool, **chosen: Any) -> None:
     """Print the production token of a deployment, if it is yours.
 
     Whoever has it may deploy, delete and stop in its name: hand it on as you would a password.
@@ -90,22 +91,23 @@ def token(name: str, keep: str | None, backend: str | None, as_json: bool) -> No
     \b
     Examples:
       mfhera token parameterflow
+      mfhera token flow.py --production
       mfhera token parameterflow --keep @token-from-ann.txt
     """
-    settings = settings_of(backend=backend)
-    lock = Lock.of(deployed(name, settings).plan)
-    found = Rights(settings=settings, given=keep).token_of(lock)
-    if found is None:
+    deployed = found(target, chosen)
+    name, settings, lock = deployed.name, deployed.settings, Lock.of(deployed.plan)
+    known = Rights(settings=settings, given=keep).token_of(lock)
+    if known is None:
         raise ProductionTokenError(_missing(name, lock, is_given=keep is not None))
     if keep is not None:
         file = TokenFile.of(settings, lock.place, lock.namespace)
-        file.write(found)
+        file.write(known)
         click.echo(f"the production token of {name} is kept in {file.path}", err=True)
         return
     if as_json:
-        print_json({"name": name, "namespace": lock.namespace, "token": found})
+        print_json({"name": name, "namespace": lock.namespace, "token": known})
     else:
-        click.echo(found)
+        click.echo(known)
 
 
 def _missing(name: str, lock: Lock, *, is_given: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from metaflow_hera.argo.manifest import manifests
@@ -15,7 +15,7 @@ from metaflow_hera.deploy.arguments import Arguments, described, parameters_of_p
 from metaflow_hera.deploy.production import release
 from metaflow_hera.deploy.rights import Lock, Rights
 from metaflow_hera.deploy.triggered import TriggeredRun
-from metaflow_hera.deploy.versions import DeployedVersion, roll_back, versions
+from metaflow_hera.deploy.versions import DeployedVersion, deployed_at, roll_back, versions
 from metaflow_hera.errors import ParameterError, UnknownRunError, UsageError
 from metaflow_hera.flow.parameters import Parameter
 from metaflow_hera.graph.model import Graph
@@ -66,6 +66,12 @@ class DeployedFlow:
         return self._annotation(Annotations.DEPLOYER)
 
     @property
+    def deployed_at(self) -> datetime:
+        """When the version was deployed that is live; on a cluster `created` is when the name was deployed first."""
+        found = Deployment(name=self.name, plan=self.plan, created=self.created)
+        return datetime.fromtimestamp(deployed_at(found), UTC)
+
+    @property
     def schedule(self) -> Schedule | None:
         return self.plan.schedule
 
@@ -95,14 +101,14 @@ class DeployedFlow:
 
     def delete(self, authorize: str | None = None) -> bool:
         """Remove the deployment and its schedule; runs in flight go on."""
-        found = self.backend.deployment(self.name)
+        found = _of_any_version(self.name, self.backend)
         self._rights(authorize).require(Lock.of(found.plan), "deleting it")
         self.backend.delete(self.name)
         release(found, self.backend, self.settings)
         return True
 
     def versions(self, limit: int | None = None) -> list[DeployedVersion]:
-        """The versions that it had, the newest first."""
+        """The versions that it had, each once: the live one, and then that which was deployed last first."""
         return versions(self.backend.deployment(self.name), self.backend, self.settings, limit)
 
     def rollback(self, version: str | None = None, authorize: str | None = None) -> DeployedFlow:
@@ -181,6 +187,17 @@ def deployed(name: str, settings: Settings | None = None) -> DeployedFlow:
     settings = settings or Settings.load()
     backend = open_backend(settings)
     return _deployed(backend.deployment(name), backend, settings)
+
+
+def deployed_by_any_version(name: str, settings: Settings) -> DeployedFlow:
+    """The same, also of what this metaflow-hera cannot read: that tells what its annotations do, and can be deleted."""
+    backend = open_backend(settings)
+    return _deployed(_of_any_version(name, backend), backend, settings)
+
+
+def _of_any_version(name: str, backend: Backend) -> Deployment:
+    listed = next((each for each in backend.deployments() if each.name == name), None)
+    return listed or backend.deployment(name)
 
 
 def deployments(settings: Settings | None = None) -> list[DeployedFlow]:

@@ -46,7 +46,7 @@ def deployment_html(deployed: DeployedFlow) -> str:
     starts = [f"{deployed.schedule.cron} ({deployed.schedule.timezone})"] if deployed.schedule else []
     starts += [told(deployed.triggers)] if deployed.triggers else []
     facts = [
-        ("deployed", f"{deployed.created.astimezone():%Y-%m-%d %H:%M:%S}" + _by(deployed.deployer)),
+        ("deployed", f"{deployed.deployed_at.astimezone():%Y-%m-%d %H:%M:%S}" + _by(deployed.deployer)),
         ("runs by itself", "; ".join(starts) or "never"),
     ]
     parts = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from metaflow_hera.backends import Backend
-from metaflow_hera.errors import NotDeployedError, UnknownRunError
+from metaflow_hera.deploy.rights import deployed_as
+from metaflow_hera.errors import UnknownRunError
 from metaflow_hera.graph.model import from_json
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import RunKeys, workflow_of_run
@@ -46,11 +47,8 @@ def _is_gone(store: Store, record: RunRecord, backend: Backend) -> bool:
         pass
     else:
         return False
-    try:
-        plan = backend.deployment(record.deployment).plan
-    except NotDeployedError:
-        return False
-    return plan.annotations.get(Annotations.DATASTORE) == store.uri
+    deployment = deployed_as(record.deployment, backend)
+    return deployment is not None and deployment.plan.annotations.get(Annotations.DATASTORE) == store.uri
 
 
 def _has_succeeded(store: Store, record: RunRecord, keys: RunKeys) -> bool:

@@ -87,7 +87,9 @@ def look(ground: Ground, replaced: Deployment | None, choices: TokenChoices) -> 
     version, record = ground.store.head(key), objects.read(ground.store, key, Production)
     held = record if record is not None and not record.released else _of_annotations(known)
     if held is not None and held.digest != known.get(Annotations.TOKEN_DIGEST):
-        held = _joined(ground, held, place, rights) or _of_annotations(known)
+        # A token that was given and is that of the deployment need not be that of the namespace as well.
+        is_shown = Annotations.TOKEN_DIGEST in known
+        held = _joined(ground, held, place, rights, is_shown=is_shown) or _of_annotations(known)
     number = max(record.number if record else 0, number_of(held.namespace) if held else 0)
     namespace, token = held.namespace if held else production_namespace(ground.prefix, number), None
     if choices.new is not None:
@@ -119,10 +121,10 @@ def _of_annotations(known: Mapping[str, str]) -> Production | None:
     return Production(namespace=namespace, digest=digest, owner=owner, made=0, number=number_of(namespace))
 
 
-def _joined(ground: Ground, held: Production, place: str, rights: Rights) -> Production | None:
+def _joined(ground: Ground, held: Production, place: str, rights: Rights, *, is_shown: bool) -> Production | None:
     """The namespace, if this user may be in it; None if nobody else is there any more."""
     lock = _lock(held, place)
-    if rights.open(lock):
+    if rights.open(lock) or (is_shown and rights.own(lock)):
         return held
     is_being_made = time.time() - held.made < MAKING
     if is_being_made or any(_is_in(each.plan, held.namespace) for each in ground.backend.deployments()):

@@ -25,12 +25,13 @@ from metaflow_hera.deploy.resumption import (
     refuse_unresumable,
     with_code_of,
 )
+from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.deploy.runs import locate
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.deploy.triggered import TriggeredRun
 from metaflow_hera.deployment_names import fresh_workflow_name
-from metaflow_hera.errors import BackendError, NotDeployedError, UnknownRunError, UsageError
+from metaflow_hera.errors import BackendError, UnknownRunError, UsageError
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import pathspec, workflow_of_run, workflow_run_id
 from metaflow_hera.plan.one_off import command_of, one_off, with_workers
@@ -150,16 +151,13 @@ def _plan_of(flow: str, run: str, backend: Backend, settings: Settings) -> Plan:
         return whole(backend.plan(run))
     except UnknownRunError as error:
         origin = runs.read(open_store(settings.datastore, settings), flow, run)
-        try:
-            deployed = backend.deployment(origin.deployment).plan if origin and origin.deployment else None
-        except NotDeployedError:
-            deployed = None
-        if origin is None or deployed is None or deployed.annotations.get(Annotations.CODE) != origin.code:
+        deployed = deployed_as(origin.deployment, backend) if origin else None
+        if origin is None or deployed is None or deployed.plan.annotations.get(Annotations.CODE) != origin.code:
             raise UnknownRunError(
                 f"run {pathspec(flow, run)} is gone from the backend {backend.name!r}, and what is deployed has other "
                 f"code; resume it with its source: mfhera resume flow.py --origin-run-id {run} --backend {backend.name}"
             ) from error
-        return deployed
+        return deployed.plan
 
 
 def _parameters_of(run: str, backend: Backend) -> tuple[Parameter, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from metaflow_hera.backends import Backend, Deployment
 from metaflow_hera.deploy.tokens import TokenFile, is_token
-from metaflow_hera.errors import NotDeployedError, ProductionTokenError
+from metaflow_hera.errors import ForeignDeploymentError, NotDeployedError, ProductionTokenError
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import PRODUCTION_TAG
 from metaflow_hera.plan.records import Plan
@@ -47,18 +47,32 @@ class Rights:
     given: str | None = None
 
     def open(self, lock: Lock) -> bool:
-        """Whether they are enough: a token is looked for only where the user is not the owner."""
-        if lock.owner in ("", self.settings.user):
+        """Whether they are enough: a token is looked for only where the user is not the owner.
+
+        One that is given for this very command counts, whoever gives it: if it is wrong, something else may be, too.
+        """
+        if self.given is not None and lock.digest:
+            return is_token(self.given.removeprefix(PRODUCTION_TAG), lock.digest)
+        if self.own(lock):
             return True
         return bool(lock.digest) and any(is_token(token, lock.digest) for token in self._tokens(lock))
 
+    def own(self, lock: Lock) -> bool:
+        """Whether the user is the owner of what is locked, or nobody is."""
+        return lock.owner in ("", self.settings.user)
+
     def require(self, lock: Lock, what: str) -> None:
         """`ProductionTokenError` if they are not enough for *what*, such as ``deleting it``."""
-        if not self.open(lock):
+        if self.open(lock):
+            return
+        if self.own(lock):
             raise ProductionTokenError(
-                f"{lock.called} belongs to {lock.owner}, and you are {self.settings.user}; {what} takes its production "
-                f"token: {self._advice(lock)}"
+                f"the token that was given is not that of {lock.called}; {what} takes none of you: leave it out"
             )
+        raise ProductionTokenError(
+            f"{lock.called} belongs to {lock.owner}, and you are {self.settings.user}; {what} takes its production "
+            f"token: {self._advice(lock)}"
+        )
 
     def token_of(self, lock: Lock) -> str | None:
         """The token that opens *lock*, if it is known here."""
@@ -91,8 +105,8 @@ def require_for_run(deployment: str, backend: Backend, rights: Rights, what: str
 
 
 def deployed_as(name: str, backend: Backend) -> Deployment | None:
-    """What is deployed under that name, None for nothing."""
+    """What of ours is deployed under that name, None for nothing."""
     try:
         return backend.deployment(name) if name else None
-    except NotDeployedError:
+    except (NotDeployedError, ForeignDeploymentError):
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
 from metaflow_hera.backends import RunStatus
+from metaflow_hera.backends.absent import some_of
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
 from metaflow_hera.deploy.gone import end_if_gone
@@ -18,6 +20,7 @@ from metaflow_hera.deploy.recorded import (
     record_end,
     recorded_status,
 )
+from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import RunKeys, pathspec, workflow_of_run
@@ -79,22 +82,38 @@ def _end_if_gone(flow: str, run: str, settings: Settings) -> EndRecord | None:
 
 
 def list_runs(name: str | None, settings: Settings, limit: int) -> list[RunStatus]:
-    """The newest runs of a deployment or a flow, or of all; `NotDeployedError` for a name that is neither."""
+    """The newest runs of a deployment or a flow, or of all; `NotDeployedError` for a name that is neither.
+
+    What is a flow and a deployment names the runs of both.
+    """
     backend = open_backend(settings)
     store = open_records(settings)
     flow = _flow_of_name(name, settings) if name else None
-    live = {status.run: status for status in islice(backend.runs(), LIVE) if flow in (None, status.flow)}
-    keys = [RunKeys(one, run) for one in _flows(store, flow) for run in islice(run_records.run_ids(store, one), limit)]
+    live = {status.run: status for status in islice(backend.runs(), LIVE) if _is_of(status, name)}
     recorded = [
         _unless_gone(status, live, settings)
-        for status in each(store, lambda key: _brief(store, key, live), keys)
-        if status is not None
+        for one in _flows(store, flow)
+        for status in islice(_recorded(store, one, name, live, limit), limit)
     ]
     known = {status.run for status in recorded}
     found = [*recorded, *(status for run, status in live.items() if run not in known)]
     if name and not found:
         _refuse_unknown(name, store, settings)
     return sorted(found, key=lambda status: status.created, reverse=True)[:limit]
+
+
+def _is_of(status: RunStatus, name: str | None) -> bool:
+    return name in (None, status.flow, status.deployment)
+
+
+def _recorded(store: Store, flow: str, name: str | None, live: dict[str, RunStatus], chunk: int) -> Iterator[RunStatus]:
+    """The runs of a flow, or those of its deployment of that name, the newest first; *chunk* records read at once."""
+    ids = run_records.run_ids(store, flow)
+    if name not in (None, flow):  # runs of a deployment begin with its name, so no other needs to be read
+        ids = (run for run in ids if (workflow_of_run(run) or "").startswith(f"{name}-"))
+    while keys := [RunKeys(flow, run) for run in islice(ids, chunk)]:
+        found = each(store, lambda key: _brief(store, key, live), keys)
+        yield from (status for status in found if status is not None and _is_of(status, name))
 
 
 def _unless_gone(status: RunStatus, live: dict[str, RunStatus], settings: Settings) -> RunStatus:
@@ -149,18 +168,17 @@ def _refuse_unknown(name: str, store: Store, settings: Settings) -> None:
     backend = open_backend(settings)
     deployed = [deployment.name for deployment in backend.deployments()]
     if name not in deployed:
-        flows = ", ".join(run_records.flows(store)) or "none"
+        flows = some_of(run_records.flows(store), name, "`mfhera runs`") or "none"
         raise NotDeployedError(
             f"there is no flow or deployment {name!r}: flows that ran in {store.uri} are {flows}; "
-            f"deployed are {', '.join(deployed) or 'none'}"
+            f"deployed are {some_of(deployed, name, '`mfhera list`') or 'none'}"
         )
 
 
 def _flow_of_name(name: str, settings: Settings) -> str:
     backend = open_backend(settings)
-    try:
-        deployment = backend.deployment(name)
-    except NotDeployedError:
+    deployment = deployed_as(name, backend)
+    if deployment is None:
         return next((status.flow for status in backend.runs(name)), name)  # its runs outlive a deployment
     return deployment.plan.annotations.get(Annotations.FLOW, name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ OF_NOW = (Annotations.DEPLOYER, Annotations.TOKEN_DIGEST, Annotations.PLACE)
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedVersion:
-    """A version of a deployment, as it was deployed once."""
+    """A version of a deployment, as it was deployed last."""
 
     record: VersionRecord
     is_live: bool
@@ -82,25 +83,44 @@ def keep(found: Deployment, backend: Backend, store: Store, deployer: str | None
     """Write a version down, unless it is; *deployer* is who made it live, by default its owner."""
     if not (version := _version(found)):
         return
-    deployed = _deployed(found)
-    key = PlaceKeys(_place(found, backend)).version(found.name, version, deployed)
+    key = PlaceKeys(_place(found, backend)).version(found.name, version, deployed_at(found))
     if store.head(key) == ABSENT:
-        record = VersionRecord(
-            deployment=found.name,
-            version=version,
-            deployed=deployed,
-            deployer=deployer or found.plan.annotations.get(Annotations.DEPLOYER, ""),
-            manifests=json.dumps(manifests(found.plan), sort_keys=True),
-        )
-        objects.write(store, key, record)
+        objects.write(store, key, _record(found, deployer))
+
+
+def _record(found: Deployment, deployer: str | None = None) -> VersionRecord:
+    return VersionRecord(
+        deployment=found.name,
+        version=_version(found),
+        deployed=deployed_at(found),
+        deployer=deployer or found.plan.annotations.get(Annotations.DEPLOYER, ""),
+        manifests=json.dumps(manifests(found.plan), sort_keys=True),
+    )
 
 
 def versions(
     found: Deployment, backend: Backend, settings: Settings, limit: int | None = None
 ) -> list[DeployedVersion]:
-    """The newest first, with the one that is deployed now."""
+    """Each once: the one that is deployed now, and then the others, that which was deployed last first.
+
+    What is deployed now need not be written down: kubectl, or a tool that calls it, may have put it there.
+    """
     store, prefix, live = _kept(found, backend, settings)
-    return _read(store, list(islice(store.keys(prefix), limit)), live)
+    version = _version(found)
+    others = (key for key in _newest_of_each(store.keys(prefix)) if version_of(key) != version)
+    if not version:
+        return _read(store, list(islice(others, limit)), live)
+    now = _read(store, [live], live) or [DeployedVersion(record=_record(found), is_live=True)]
+    return now + _read(store, list(islice(others, None if limit is None else limit - 1)), live)
+
+
+def _newest_of_each(keys: Iterable[str]) -> Iterator[str]:
+    """Of each version the key of when it was deployed last; *keys* have the newest first."""
+    seen = set()
+    for key in keys:
+        if (version := version_of(key)) not in seen:
+            seen.add(version)
+            yield key
 
 
 def _read(store: Store, keys: list[str], live: str) -> list[DeployedVersion]:
@@ -136,7 +156,7 @@ def roll_back(found: Deployment, backend: Backend, settings: Settings, version: 
 def _kept(found: Deployment, backend: Backend, settings: Settings) -> tuple[Store, str, str]:
     """Where versions are kept, what their keys begin with, and the key of the one that is deployed now."""
     keys = PlaceKeys(_place(found, backend))
-    live = keys.version(found.name, _version(found), _deployed(found))
+    live = keys.version(found.name, _version(found), deployed_at(found))
     return _store(found, settings), keys.versions(found.name), live
 
 
@@ -154,7 +174,7 @@ def _chosen(keys: list[str], live: str, found: Deployment, version: str | None, 
         raise BackendError(
             f"{found.name} has no version before {_version(found)}, so there is nothing to roll it back to"
         )
-    known = _read(store, keys[:SHOWN], live)
+    known = _read(store, list(islice(_newest_of_each(keys), SHOWN)), live)
     told = [f"{each.version}  {each.deployed:%Y-%m-%d %H:%M:%S} UTC, by {each.deployer}" for each in known]
     raise UsageError("\n".join([f"{found.name} never had a version {version!r}; it had", *told]))
 
@@ -183,8 +203,11 @@ def _store(found: Deployment, settings: Settings) -> Store:
     return open_store(found.plan.annotations.get(Annotations.DATASTORE) or settings.datastore, settings)
 
 
-def _deployed(found: Deployment) -> float:
-    """When; by the clock of whoever did it, or of the server where kubectl did or what is written there is no time."""
+def deployed_at(found: Deployment) -> float:
+    """When, in seconds since the epoch.
+
+    By the clock of whoever did it, or of the server where kubectl did or what is written there is no time.
+    """
     with suppress(ValueError, OverflowError):
         return datetime.fromisoformat(found.plan.annotations.get(Annotations.DEPLOYED_AT, "")).timestamp()
     return found.created.timestamp()

@@ -147,6 +147,13 @@ def test_unknown_names_are_named(backend: Backend) -> None:
             next(iter(backend.watch(unknown)))
 
 
+def test_an_unknown_name_is_told_with_where_it_is_not_and_what_is_like_it(backend: Backend) -> None:
+    backend.deploy(one_step("", "training"))
+    with pytest.raises(NotDeployedError) as raised:
+        backend.trigger("trainign", {})
+    assert f"is not deployed in {backend.where} (deployed: training" in str(raised.value)
+
+
 def test_a_run_in_flight_keeps_the_version_that_it_began_with(backend: Backend, board: Board) -> None:
     def version(number: int) -> Plan:
         code = f"""{board.client}

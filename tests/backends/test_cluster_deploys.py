@@ -125,6 +125,15 @@ def test_somebody_elses_template_is_left_alone(cluster_settings: Settings, api: 
         api.delete("WorkflowTemplate", NAME)
 
 
+def test_a_namespace_that_is_not_there_is_told_from_an_empty_one(cluster_settings: Settings) -> None:
+    elsewhere = open_backend(replace(cluster_settings, namespace="nosuch-namespace"))
+    for look in (elsewhere.deployments, lambda: elsewhere.deployment(NAME)):
+        with pytest.raises(BackendError, match="there is no namespace 'nosuch-namespace'; create it"):
+            look()
+    empty = open_backend(replace(cluster_settings, namespace="kube-public"))
+    assert list(empty.deployments()) == []
+
+
 def test_deleting_leaves_nothing_and_can_be_repeated(cluster_settings: Settings, api: KubernetesApi) -> None:
     backend = open_backend(cluster_settings)
     backend.deploy(version(1))

@@ -71,6 +71,24 @@ def test_the_branch_and_the_trigger_stand_before_the_command_in_the_peers_gramma
     assert "--trigger Down/1: there is no such run in " in unknown.stderr
 
 
+def test_what_changes_a_deployment_takes_its_flow_and_its_branch(flow: Path) -> None:
+    branch = ("--branch", "trial")
+    assert mfhera("deploy", flow, *branch).code == 0
+    assert mfhera("token", flow, *branch).stdout.startswith("mfprj-")
+    (first,) = mfhera("list", "--versions", flow, *branch, "--json").json
+    assert (first["name"], first["live"]) == ("fraud.test.trial.down", True)
+    flow.write_text(FLOW.replace("class Down(FlowSpec):", "class Down(FlowSpec):\n    more = 1\n"))
+    assert mfhera("deploy", flow, *branch).code == 0
+    back = mfhera("rollback", flow, *branch, "--json").json
+    assert (back["name"], back["version"]) == (first["name"], first["version"])
+    for words in (("token",), ("list", "--versions"), ("rollback",), ("delete",)):
+        missing = mfhera(*words, flow, "--production")
+        assert missing.code == 1
+        assert "'fraud.prod.down' is not deployed" in missing.stderr
+        assert f"deploy it first with: mfhera deploy {flow}" in missing.stderr
+    assert mfhera("delete", flow, *branch).stdout == "fraud.test.trial.down is deleted\n"
+
+
 def test_a_deployment_is_found_by_its_branch(flow: Path) -> None:
     deployed = mfhera("deploy", flow, "--branch", "x")
     assert "Down is deployed as fraud.test.x.down on" in deployed.stdout

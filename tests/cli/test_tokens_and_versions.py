@@ -142,7 +142,7 @@ def test_versions_are_listed_and_rolled_back_to(flow: Path) -> None:
     second = said(mfhera("deploy", flow, "--json"))
     first_version, second_version = (json.loads(each)["version"] for each in (first, second))
     listed = said(mfhera("list", "--versions", "tokenflow")).splitlines()
-    assert listed[0].split() == ["NAME", "VERSION", "DEPLOYED", "BY", "CODE", "SCHEDULE"]
+    assert listed[0].split() == ["NAME", "VERSION", "DEPLOYED", "BY", "CODE", "STARTS", "BY", "ITSELF"]
     assert [line.split()[1] for line in listed[1:]] == [second_version, first_version]
     assert [line.split()[-1] == "live" for line in listed[1:]] == [True, False]
 
@@ -163,6 +163,15 @@ def test_versions_are_listed_and_rolled_back_to(flow: Path) -> None:
     refused = as_person("bob", "rollback", "tokenflow")
     assert (refused.code, "rolling it back takes its production token" in refused.stderr) == (1, True)
     assert "is not deployed" in mfhera("rollback", "nothing").stderr
+
+
+def test_a_deployment_is_listed_with_when_it_was_deployed_last(flow: Path) -> None:
+    said(mfhera("deploy", flow))
+    write_flow("TokenFlow", BODY.format(parameter="beta"))
+    said(mfhera("deploy", flow))
+    (facts,) = mfhera("list", "--json").json
+    (live, _) = mfhera("list", "--versions", flow, "--json").json
+    assert facts["deployed"] == live["deployed"]
 
 
 def test_secrets_among_the_settings_are_not_shown(flow: Path) -> None:
@@ -194,3 +203,5 @@ def test_a_deployment_of_another_version_of_ours_is_listed_and_hides_no_other(fl
     refused = mfhera("trigger", "newer")
     assert refused.code == 1
     assert "unheardOf" in refused.stderr
+    assert said(mfhera("delete", "newer")) == "newer is deleted"
+    assert [each["name"] for each in mfhera("list", "--json").json] == ["ours"]

@@ -273,6 +273,20 @@ def test_a_run_is_known_by_its_records_when_its_engine_is_not(cell: Any) -> None
     assert [each.run for each in list_runs("CellFlow", elsewhere, 5)] == [finished_run.id]
 
 
+def test_runs_of_a_deployment_are_told_from_those_of_others_of_its_flow(cell: Any) -> None:
+    one, other = deploy(cell.CellFlow, name="one"), deploy(cell.CellFlow, name="one-more")
+    deploy(cell.CellFlow, name="idle")
+    runs = [finished(each).id for each in (one, other, one, other, other)]
+    settings = Settings.load()
+    elsewhere = Settings.load({"data_dir": "elsewhere", "datastore": settings.datastore})
+    assert [each.run for each in list_runs("one", settings, 9)] == [runs[2], runs[0]]
+    assert [each.run for each in list_runs("one", settings, 1)] == [runs[2]]
+    assert [each.run for each in list_runs("one-more", settings, 9)] == [runs[4], runs[3], runs[1]]
+    assert list_runs("idle", settings, 9) == []
+    for place in (settings, elsewhere):
+        assert [each.run for each in list_runs("CellFlow", place, 9)] == runs[::-1]
+
+
 def test_data_files_travel_in_the_package_if_their_suffix_is_named() -> None:
     Path("words.csv").write_text("a,b")
     file = Path("reading.py")

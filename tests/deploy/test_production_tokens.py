@@ -118,6 +118,38 @@ def test_whoever_has_the_token_may_deploy_and_has_it_from_then_on(person: Any) -
     assert deploy(TokenFlow, settings=person("eve", production_token=token)).deployer == "eve"
 
 
+def test_a_wrong_token_that_is_given_is_refused_even_where_none_is_needed(person: Any) -> None:
+    made = deploy(TokenFlow, settings=person("ann"))
+    token = made.production_token
+    deploy(TokenFlow, settings=person("bob"), authorize=token)  # who is the owner now, and has it
+    before = written()
+    run = made.trigger().wait(timeout=60).id
+    for name in ("ann", "bob"):
+        theirs = deployed(made.name, person(name))
+        triggered = theirs.get_triggered_run(made.name, run)
+        for act in (
+            lambda name=name: deploy(TokenFlow, settings=person(name), authorize="nonsense"),
+            lambda theirs=theirs: theirs.delete("nonsense"),
+            lambda theirs=theirs: theirs.rollback(authorize="nonsense"),
+        ):
+            with pytest.raises(ProductionTokenError, match="token that was given is not") as raised:
+                act()
+            assert "nonsense" not in str(raised.value)
+        assert triggered.run_id == run
+    assert {name: data for name, data in written().items() if name in before} == before
+    assert deploy(TokenFlow, settings=person("bob"), authorize=token).deployer == "bob"
+    assert deploy(TokenFlow, settings=person("bob", production_token="of something else")).deployer == "bob"
+
+
+def test_a_token_of_a_deployment_need_not_be_that_of_the_namespace_it_joins(person: Any) -> None:
+    old = deploy(UpFlow, branch="trial", settings=person("ann"))
+    token = old.production_token
+    deploy(DownFlow, branch="trial", settings=person("bob"), authorize=token, generate_new_token=True)
+    joined = deploy(UpFlow, branch="trial", settings=person("bob"), authorize=token)
+    assert joined.deployer == "bob"
+    assert joined.production_namespace != old.production_namespace
+
+
 def test_runs_are_ended_by_the_owner_and_by_whoever_has_the_token(person: Any) -> None:
     made = deploy(TokenFlow, settings=person("ann"))
     stranger = deployed(made.name, person("bob")).trigger()

@@ -84,7 +84,6 @@ def test_rolling_back_restores_code_parameters_defaults_and_schedule() -> None:
     assert [(each.version, each.is_live) for each in back.versions()] == [
         (first.version, True),
         (second.version, False),
-        (first.version, False),
     ]
     forth = back.rollback()
     assert forth.version == second.version
@@ -208,6 +207,32 @@ def test_a_record_is_the_manifests_as_they_were_deployed() -> None:
     record = json.loads(file.read_text())
     assert json.loads(record["manifests"]) == manifests(made.plan)
     assert replace(from_manifests(json.loads(record["manifests"]))) == made.plan
+
+
+def test_a_version_is_listed_once_however_often_it_was_deployed() -> None:
+    for text in ("one", "one", "two", "one", "two"):
+        made = deploy(version(text))
+    assert len(records()) == 5
+    live, other = made.versions()
+    assert (live.version, live.is_live, other.is_live) == (made.version, True, False)
+    assert live.deployed == made.deployed_at > other.deployed
+    assert made.versions(limit=1) == [live]
+    assert deployed("versioned").deployed_at == live.deployed
+
+
+def test_what_another_tool_put_there_is_the_live_version() -> None:
+    first, second = deploy(version("one")), deploy(version("two"))
+
+    def applied(name: str) -> list[tuple[str, bool]]:
+        """As of manifests that were compiled for a GitOps tool: nobody wrote down when."""
+        annotations = {**second.plan.annotations, Annotations.VERSION: name}
+        del annotations[Annotations.DEPLOYED_AT]
+        second.backend.deploy(replace(second.plan, annotations=annotations))
+        return [(each.version, each.is_live) for each in second.versions()]
+
+    assert applied("0123456789") == [("0123456789", True), (second.version, False), (first.version, False)]
+    assert applied(first.version) == [(first.version, True), (second.version, False)]
+    assert len(records()) == 2, "looking writes nothing"
 
 
 def test_deployments_and_rollbacks_at_once_end_with_one_of_the_versions_whole() -> None:
