@@ -18,7 +18,7 @@ from metaflow_hera.cli import collector
 from metaflow_hera.cli.group import ToldError
 from metaflow_hera.cli.parameters import FlowCommand
 from metaflow_hera.cli.peer import Program, flow_group, program_of
-from metaflow_hera.deploy.deployed import DeployedFlow
+from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.errors import ArgumentTypeError, MetaflowHeraError, UsageError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.graph.model import to_json

@@ -10,7 +10,7 @@ from metaflow_hera.api.process import FlowProcess
 from metaflow_hera.api.runner import FlowFile
 from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends.open import open_backend
-from metaflow_hera.deploy.deployed import IMPLEMENTATION, DeployedFlow, deployed
+from metaflow_hera.deploy.deployed_flows import IMPLEMENTATION, DeployedFlow, deployed
 from metaflow_hera.graph.model import from_json
 
 

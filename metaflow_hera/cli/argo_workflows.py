@@ -29,7 +29,7 @@ from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.controls import act, found
-from metaflow_hera.deploy.deployed import DeployedFlow, deployed, deployed_by_any_version, deployments
+from metaflow_hera.deploy.deployed_flows import DeployedFlow, deployed, deployed_by_any_version, deployments
 from metaflow_hera.deploy.deployment import deploy_checked
 from metaflow_hera.deploy.manifests import checked_manifests
 from metaflow_hera.deploy.projects import name_of_class

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from metaflow_hera.deploy.deployed import DeployedFlow
+from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.deploy.starting import told
 from metaflow_hera.plan.records import Concurrency, Plan, Schedule, Triggers
 

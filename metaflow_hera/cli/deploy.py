@@ -27,7 +27,7 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.output import moment, print_json, tell
 from metaflow_hera.cli.tokens import namespace_option, taken_tokens, token_options
 from metaflow_hera.deploy.choices import Choices
-from metaflow_hera.deploy.deployed import DeployedFlow
+from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.deploy.deployment import check_deployment, deploy_checked
 from metaflow_hera.deploy.source import check_flow
 from metaflow_hera.deploy.starting import told

@@ -14,7 +14,7 @@ from metaflow_hera.cli.options import json_option, settings_of
 from metaflow_hera.cli.output import moment, print_json, print_table, tell, tell_where
 from metaflow_hera.cli.targets import found, target_argument, target_options
 from metaflow_hera.cli.tokens import authorize_option
-from metaflow_hera.deploy.deployed import deployed_by_any_version, deployments
+from metaflow_hera.deploy.deployed_flows import deployed_by_any_version, deployments
 from metaflow_hera.deploy.versions import DeployedVersion
 
 

@@ -10,7 +10,7 @@ import click
 from metaflow_hera.cli.group import is_file
 from metaflow_hera.cli.launching import branch_options, taken_launch
 from metaflow_hera.cli.options import backend_option, flow_option, name_option, options, settings_of
-from metaflow_hera.deploy.deployed import DeployedFlow, deployed
+from metaflow_hera.deploy.deployed_flows import DeployedFlow, deployed
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.projects import name_of_class
 from metaflow_hera.deploy.source import named_class

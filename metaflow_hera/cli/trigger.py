@@ -13,7 +13,7 @@ from metaflow_hera.cli.options import json_option, options, run_id_file_option, 
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.targets import find, found, target_argument, target_options
-from metaflow_hera.deploy.deployed import DeployedFlow
+from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.telling import Tell
 from metaflow_hera.deploy.triggered import TriggeredRun

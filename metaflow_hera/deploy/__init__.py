@@ -5,13 +5,11 @@ Each name is imported when it is first asked for: a local run needs neither back
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaflow_hera.deploy.deployed import DeployedFlow, deployed, deployments
+    from metaflow_hera.deploy.deployed_flows import DeployedFlow, deployed, deployments
     from metaflow_hera.deploy.deployment import deploy
     from metaflow_hera.deploy.local import run
     from metaflow_hera.deploy.manifests import compile_manifests, to_workflow_template
@@ -40,15 +38,4 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'deployed')}"), name)
-
-
-class _Package(ModuleType):
-    """Lets ``deployed`` be the function, whoever imported the room of that name before."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in __all__ and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'deployed_flows')}"), name)

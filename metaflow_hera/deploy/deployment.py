@@ -13,7 +13,7 @@ from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
-from metaflow_hera.deploy.deployed import DeployedFlow
+from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.deploy.ground import look_for
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.lifecycle import Lifecycle, LifecycleOptions

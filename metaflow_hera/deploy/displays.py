@@ -18,7 +18,7 @@ from metaflow_hera.records import runs as run_records
 from metaflow_hera.store import open_store
 
 if TYPE_CHECKING:
-    from metaflow_hera.deploy.deployed import DeployedFlow
+    from metaflow_hera.deploy.deployed_flows import DeployedFlow
     from metaflow_hera.deploy.triggered import TriggeredRun
 
 

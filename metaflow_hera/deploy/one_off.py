@@ -9,7 +9,7 @@ from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
-from metaflow_hera.deploy.deployed import given_arguments
+from metaflow_hera.deploy.deployed_flows import given_arguments
 from metaflow_hera.deploy.deployment import refuse_unreachable_store
 from metaflow_hera.deploy.local import trigger_texts_of
 from metaflow_hera.deploy.source import CheckedFlow

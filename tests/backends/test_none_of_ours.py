@@ -12,7 +12,7 @@ from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.backends.argo_server_api import ArgoServerApi
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.cli.deployments import list_command
-from metaflow_hera.deploy.deployed import deployed, deployed_by_any_version, deployments
+from metaflow_hera.deploy.deployed_flows import deployed, deployed_by_any_version, deployments
 from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.errors import BackendError, ForeignDeploymentError, NotDeployedError, ProductionTokenError
 from metaflow_hera.labels import Annotations

@@ -13,7 +13,7 @@ import pytest
 
 from metaflow_hera import Run, deploy, namespace, resume
 from metaflow_hera.backends.open import open_backend
-from metaflow_hera.deploy.deployed import deployed
+from metaflow_hera.deploy.deployed_flows import deployed
 from metaflow_hera.deploy.triggered import TriggeredRun
 from metaflow_hera.errors import NotDeployedError
 from metaflow_hera.settings import Settings
