@@ -182,10 +182,12 @@ def on_terminal(*words: object, after: str, keys: list[str]) -> Done:
 
 
 def take_terminal() -> None:
-    """Be of the terminal that stdin is, so that Ctrl-C comes as a signal."""
+    """Be of the terminal that stdin is, so that Ctrl-C comes as a signal, also where the tests run in the background."""
     import fcntl
+    import signal
     import termios
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 

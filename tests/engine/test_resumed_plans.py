@@ -136,7 +136,8 @@ def test_only_the_missing_items_of_a_foreach_are_in_the_manifest_and_its_limit_s
 
 def test_a_foreach_of_which_nothing_is_done_is_left_as_it_is() -> None:
     left = wide(10_000, done=set())
-    assert not any(isinstance(template, Steps) and template.task.items for template in left.templates)
+    steps = [template for template in left.templates if isinstance(template, Steps)]
+    assert not any(task.items for template in steps for task in template.tasks)
     [fan, *_] = left.by_name[left.entrypoint].tasks  # type: ignore[union-attr]
     assert fan.arguments == (("splits", ("10000",)),)
 

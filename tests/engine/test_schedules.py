@@ -179,7 +179,7 @@ def test_the_policy_says_what_becomes_of_a_firing_while_the_run_before_goes_on(
     for now in (600.0, 1200.0, 1201.0):
         timetable.fire(now)
     assert fired(state) == started
-    ending = state.to_terminate()
+    ending = state.controls()
     assert [run.workflow for run in state.unfinished() if run.number in ending] == terminated
 
 
@@ -200,7 +200,7 @@ def test_runs_that_a_person_started_do_not_count(state: TriggeringState) -> None
     state.deploy("wf", "v1", 0.0)
     state.add_run(StoredRun(workflow="wf-26492", deployment="wf", flow="F", manifest="v1", created=1.0))
     Timetable(state, plans.__getitem__).fire(600.0)
-    assert state.to_terminate() == set()
+    assert state.controls() == {}
     assert fired(state) == ["wf-26492", "wf-600"]
 
 
