@@ -182,7 +182,7 @@ def on_terminal(*words: object, after: str, keys: list[str]) -> Done:
 
 
 def take_terminal() -> None:
-    """Be of the terminal that stdin is, so that Ctrl-C comes as a signal, also where the tests run in the background."""
+    """Be of the terminal that stdin is, so that Ctrl-C comes as a signal, in the background, too."""
     import fcntl
     import signal
     import termios
