@@ -94,12 +94,17 @@ def order_of(workflow: Document) -> datetime:
     return _time(annotations.get(Annotations.TRIGGERED_AT) or metadata["creationTimestamp"])
 
 
+def phase_of(workflow: Document) -> Phase:
+    """Pending until a controller has seen it; running in a phase that we do not know."""
+    return _PHASES.get((workflow.get("status") or {}).get("phase") or "", Phase.RUNNING)
+
+
 def run_status(workflow: Document, *, with_nodes: bool = True) -> RunStatus:
     """What a Workflow's own status tells, which its controller writes at its own pace."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
     templates = _templates(workflow)
     nodes = nodes_of(status)
-    phase = _PHASES.get(status.get("phase") or "", Phase.RUNNING)
+    phase = phase_of(workflow)
     return RunStatus(
         run=workflow_run_id(metadata["name"]),
         deployment=name_of_deployment(workflow),

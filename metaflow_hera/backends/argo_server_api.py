@@ -16,12 +16,12 @@ import requests
 from hera.exceptions import HeraException, NotFound
 from hera.workflows import WorkflowsService, models
 
-from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refused, unreachable
+from metaflow_hera.backends.argo_objects import phase_of
 from metaflow_hera.backends.argo_server_sensors import Sensors
-from metaflow_hera.backends.argo_session import ArgoSession, base_url
+from metaflow_hera.backends.argo_session import ArgoSession, base_url, whole
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
@@ -124,7 +124,7 @@ class ArgoServerApi:
 
     @property
     def _sensors(self) -> Sensors:
-        return Sensors(self._service, self.namespace, self.place)
+        return Sensors(self._session, base_url(self._settings), self.namespace, self.place)
 
     def lacks_namespace(self) -> bool:
         return False  # an Argo Server tells nothing of namespaces
@@ -236,7 +236,7 @@ class ArgoServerApi:
                 result = entry.get("result") or {}
                 if result.get("type") not in ("ADDED", "MODIFIED"):
                     return
-                yield _known(result["object"], "Workflow")
+                yield whole(result["object"], "Workflow")
 
     def _lines(self, what: str, path: str, parameters: Mapping[str, str]) -> Iterator[Any]:
         try:
@@ -275,15 +275,9 @@ class ArgoServerApi:
 
 def _is_past(action: Action, workflow: Document) -> bool:
     """Whether there is nothing left to do: it has ended, or, to be tried again, has not."""
-    phase = (workflow.get("status") or {}).get("phase")
-    has_ended = phase in ("Succeeded", "Failed", "Error")
+    has_ended = phase_of(workflow).is_final
     return has_ended if action is not Action.RETRY else not has_ended
 
 
 def _plain(found: Any, kind: str) -> Document:
-    return _known(found.model_dump(mode="json", by_alias=True, exclude_none=True), kind)
-
-
-def _known(document: Document, kind: str) -> Document:
-    """The server leaves out what is asked for."""
-    return {"apiVersion": fixed.API_VERSION, "kind": kind, **document}
+    return whole(found.model_dump(mode="json", by_alias=True, exclude_none=True), kind)

@@ -7,25 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
-from hera.workflows import WorkflowsService
 
 from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refused, unreachable
+from metaflow_hera.backends.argo_session import ArgoSession, whole
 
 NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True)
 class Sensors:
-    """The Sensors of one namespace, over the connection of Hera's service."""
+    """The Sensors of one namespace of the server at *url*, which ends with a slash."""
 
-    service: WorkflowsService
+    session: ArgoSession
+    url: str
     namespace: str
     place: str
 
     def get(self, name: str) -> Document | None:
         answer = self._ask("get", name)
-        return None if answer is None else {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", **answer}
+        return None if answer is None else whole(answer, "Sensor")
 
     def create(self, document: Mapping[str, Any]) -> Document:
         return self._written("post", "", document)
@@ -41,22 +42,14 @@ class Sensors:
         answer = self._ask(method, name, body)
         if answer is None:
             raise ConflictingWriteError(f"cannot update Sensor {name!r}: it was deleted")
-        return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", **answer}
+        return whole(answer, "Sensor")
 
     def _ask(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> Document | None:
         """The answer; None if there is no such Sensor."""
         what = f"{method} Sensor {name or (body or {})['sensor']['metadata']['name']!r}"
-        path = f"api/v1/sensors/{self.namespace}" + (f"/{name}" if name else "")
-        headers = {"Authorization": self.service.token} if self.service.token else {}
+        url = f"{self.url}api/v1/sensors/{self.namespace}" + (f"/{name}" if name else "")
         try:
-            answer = self.service.session.request(
-                method,
-                f"{self.service.host}{path}",
-                json=body,
-                headers=headers,
-                verify=self.service.verify_ssl,
-                cert=self.service.client_certs,
-            )
+            answer = self.session.request(method, url, json=body)
             told = answer.json()
         except (requests.RequestException, ValueError) as error:
             raise unreachable(what, self.place, error) from error

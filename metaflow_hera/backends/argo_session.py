@@ -13,6 +13,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util import Retry
 
+from metaflow_hera.argo import fixed
+from metaflow_hera.backends.api import Document
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
@@ -80,6 +82,11 @@ class ArgoSession(requests.Session):
             except requests.ConnectionError as error:
                 if "timed out" not in str(error):
                     raise
+
+
+def whole(document: Mapping[str, Any], kind: str) -> Document:
+    """An object that was asked for, with what the server leaves out: its kind."""
+    return {"apiVersion": fixed.API_VERSION, "kind": kind, **document}
 
 
 def _certificates(settings: Settings) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import missing_kind, no_credentials, refused, unreachable
+from metaflow_hera.backends.argo_objects import phase_of
 from metaflow_hera.backends.kubeconfig import cluster_config
 from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError
@@ -164,7 +165,7 @@ class KubernetesApi:
         """As Argo's server does: first the pods go, then the Workflow is written, so whoever dies can begin anew."""
         for _ in range(RETRY_TRIES):
             found = self.get("Workflow", workflow)
-            if found is None or (found.get("status") or {}).get("phase") not in ("Failed", "Error"):
+            if found is None or not phase_of(found).is_bad:
                 return found
             again = retried(found, datetime.now(UTC))
             self._remove_pods(workflow, again.pods)
@@ -178,7 +179,7 @@ class KubernetesApi:
         """Delete the pods of these nodes and wait until they are gone: what is made anew has their names."""
         what = f"delete pods of Workflow {workflow!r}"
         until = time.monotonic() + PODS_GONE
-        while wanted := [name for name in self._pods_of(workflow, nodes)]:
+        while wanted := list(self._pods_of(workflow, nodes)):
             for name in wanted:
                 self._unless_missing(what, lambda name=name: self._client.delete(Pod, name))  # type: ignore[misc]
             if time.monotonic() > until:

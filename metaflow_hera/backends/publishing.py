@@ -7,7 +7,7 @@ last one leaves what belongs together, whoever it was and whatever died before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,22 +31,26 @@ class Publisher:
 
     def check(self, plan: Plan) -> None:
         """Raise what `publish` would for what is there now, as far as that can be known; nothing is written."""
-        documents = manifests(plan)
+        self._check(manifests(plan), plan.name)
+
+    def _check(self, documents: Sequence[Mapping[str, Any]], deployment: str) -> Document | None:
+        """The template that is there now."""
         for document in documents:
-            found = self._refuse_foreign(document["kind"], document["metadata"]["name"], plan.name)
+            found = self._refuse_foreign(document["kind"], document["metadata"]["name"], deployment)
             placed = self._placed(document, **_replacing(found))
             refuse_dropped(placed, self.api.check(placed), self.api.place)
-        before = self.api.get("WorkflowTemplate", plan.name)
+        before = self.api.get("WorkflowTemplate", deployment)
         made = {document["kind"] for document in documents}
-        for kind, name in beside(plan.name):
-            if kind not in made and _belongs(self._found(kind, name, before), plan.name):
+        for kind, name in beside(deployment):
+            if kind not in made and _belongs(self._found(kind, name, before), deployment):
                 self.api.delete(kind, name, is_checked_only=True)
+        return before
 
     def publish(self, plan: Plan) -> None:
         """Create or replace, whole or not at all: if an object is refused, the version before is put back."""
-        self.check(plan)
-        template, *_ = manifests(plan)
-        before = self.api.get("WorkflowTemplate", plan.name)
+        documents = manifests(plan)
+        before = self._check(documents, plan.name)
+        template, *_ = documents
         written = self._put(template, plan.name)
         try:
             self._settle(plan.name, before)

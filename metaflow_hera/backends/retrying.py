@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from metaflow_hera.backends import Phase
+from metaflow_hera.backends.api import Document
 from metaflow_hera.backends.argo_objects import ON_EXIT, nodes_of
 from metaflow_hera.errors import BackendError
 
-Document = dict[str, Any]
 Node = Mapping[str, Any]
 
 COMPRESS_ABOVE: Final = 1024 * 1024

@@ -37,11 +37,8 @@ class DeployedFlow:
     created: datetime
     backend: Backend
     settings: Settings
-    previous: str | None = None
-    """The version that this one replaced, if this object comes from deploying."""
-    previous_schedule: Schedule | None = None
-    """That of the version that this one replaced."""
-    previous_triggers: Triggers | None = None
+    replaced: Plan | None = None
+    """What it took the place of, if this object comes from deploying."""
     graph: Graph | None = None
     """What was deployed, if this object comes from deploying."""
 
@@ -70,6 +67,20 @@ class DeployedFlow:
         """When the version was deployed that is live; on a cluster `created` is when the name was deployed first."""
         found = Deployment(name=self.name, plan=self.plan, created=self.created)
         return datetime.fromtimestamp(deployed_at(found), UTC)
+
+    @property
+    def previous(self) -> str | None:
+        """The version that this one replaced."""
+        return self.replaced.annotations.get(Annotations.VERSION) if self.replaced else None
+
+    @property
+    def previous_schedule(self) -> Schedule | None:
+        """That of the version that this one replaced."""
+        return self.replaced.schedule if self.replaced else None
+
+    @property
+    def previous_triggers(self) -> Triggers | None:
+        return self.replaced.triggers if self.replaced else None
 
     @property
     def schedule(self) -> Schedule | None:
@@ -120,13 +131,7 @@ class DeployedFlow:
         self._rights(authorize).require(Lock.of(found.plan), "rolling it back")
         roll_back(found, self.backend, self.settings, version)
         made = _deployed(self.backend.deployment(self.name), self.backend, self.settings)
-        before = found.plan
-        return replace(
-            made,
-            previous=before.annotations.get(Annotations.VERSION),
-            previous_schedule=before.schedule,
-            previous_triggers=before.triggers,
-        )
+        return replace(made, replaced=found.plan)
 
     def _rights(self, token: str | None) -> Rights:
         return Rights(settings=self.settings, given=token)

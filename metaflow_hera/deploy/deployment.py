@@ -147,9 +147,7 @@ def _planned(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell
     stamp = {Annotations.DEPLOYED_AT: now.isoformat(timespec="milliseconds")}
     plan = replace(compiled.plan, annotations={**compiled.plan.annotations, **stamp})
     backend.check(plan)
-    if settings.backend == "embedded" and (wishes := not_honoured(plan)):
-        tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
-    replaced = found.replaced.plan if found.replaced else None
+    tell_not_honoured(plan, settings, tell)
     made = DeployedFlow(
         name=plan.name,
         plan=plan,
@@ -157,11 +155,15 @@ def _planned(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell
         backend=backend,
         settings=settings,
         graph=flow.graph,
-        previous=replaced.annotations.get(Annotations.VERSION) if replaced else None,
-        previous_schedule=replaced.schedule if replaced else None,
-        previous_triggers=replaced.triggers if replaced else None,
+        replaced=found.replaced.plan if found.replaced else None,
     )
     return _Planned(compiled, found, made)
+
+
+def tell_not_honoured(plan: Plan, settings: Settings, tell: Tell) -> None:
+    """What of the wishes of steps the embedded engine does not grant."""
+    if settings.backend == "embedded" and (wishes := not_honoured(plan)):
+        tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
 
 
 def refuse_unreachable_store(compiled: Compiled, settings: Settings) -> None:

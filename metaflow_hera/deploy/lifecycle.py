@@ -81,7 +81,7 @@ class Lifecycle:
 def compiled_lifecycle(chosen: Lifecycle, settings: Settings) -> dict[str, Any]:
     """What `plan.options.CompileOptions` gets; `UsageError` with everything that is wrong."""
     problems: list[str] = []
-    number = _Numbers(chosen, settings, problems)
+    number, notices = _Numbers(chosen, settings, problems), _notices(chosen, settings)
     ttl = Ttl(
         completion=number("ttl", 0), success=number("ttl_after_success", 0), failure=number("ttl_after_failure", 0)
     )
@@ -90,9 +90,9 @@ def compiled_lifecycle(chosen: Lifecycle, settings: Settings) -> dict[str, Any]:
         "priority": number("workflow_priority", -INT32),
         "ttl": None if ttl == Ttl() else ttl,
         "pod_gc": _pod_gc(chosen, settings, problems),
-        "notices": _notices(chosen, settings),
+        "notices": notices,
     }
-    problems += _channel_problems(chosen, settings)
+    problems += _channel_problems(notices, settings)
     if problems:
         raise UsageError("\n".join(problems))
     return known
@@ -160,12 +160,11 @@ def _notices(chosen: Lifecycle, settings: Settings) -> Notices:
     )
 
 
-def _channel_problems(chosen: Lifecycle, settings: Settings) -> Iterator[str]:
+def _channel_problems(notices: Notices, settings: Settings) -> Iterator[str]:
     """Who asks for people to be told must say by what; what is in a Secret, pods alone can see."""
-    notices = _notices(chosen, settings)
     if not notices or notices.secret:
         return
-    flags = " and ".join(_flags(chosen))
+    flags = " and ".join(_flags(notices))
     if settings.backend != "embedded":
         yield f"{flags}: nobody would be told, as there is no channel; make one: {HOW_TO_HIDE.format(VARIABLES[0])}"
         return
@@ -182,8 +181,8 @@ def tells_nobody_elsewhere(chosen: Lifecycle, settings: Settings) -> bool:
     return bool(notices) and not notices.secret
 
 
-def _flags(chosen: Lifecycle) -> Iterator[str]:
-    if chosen.notify_on_error:
+def _flags(notices: Notices) -> Iterator[str]:
+    if notices.on_error:
         yield "--notify-on-error"
-    if chosen.notify_on_success:
+    if notices.on_success:
         yield "--notify-on-success"

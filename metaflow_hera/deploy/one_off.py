@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
 from metaflow_hera.deploy.deployed_flows import given_arguments
-from metaflow_hera.deploy.deployment import refuse_unreachable_store
+from metaflow_hera.deploy.deployment import refuse_unreachable_store, tell_not_honoured
 from metaflow_hera.deploy.local import trigger_texts_of
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.telling import Tell, silent
@@ -52,8 +51,7 @@ def upload(compiled: Compiled, settings: Settings, tell: Tell) -> None:
     """Put the code where the backend's tasks find it."""
     compiled.upload()
     tell(describe_package(compiled))
-    if settings.backend == "embedded" and (wishes := not_honoured(compiled.plan)):
-        tell(f"the embedded engine runs steps as processes of this machine, without {', '.join(wishes)}")
+    tell_not_honoured(compiled.plan, settings, tell)
 
 
 def on_backend(settings: Settings, backend: str) -> Settings:

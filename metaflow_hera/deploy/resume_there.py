@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from metaflow_hera.backends import Backend
+from metaflow_hera.backends import Backend, RunStatus
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.deploy.choices import Choices
@@ -60,7 +60,7 @@ def resume_deployed(
     if workflow_of_run(run) is None or rest:
         raise UsageError(f"{target!r} is no run of a backend; of one of this machine give the flow's file")
     backend = open_backend(settings)
-    _refuse_running(run, backend)
+    _ended(run, backend)
     plan = _plan_of(flow, run, backend, settings)
     told = command_of(plan)
     settings = replace(settings, datastore=told.store)
@@ -90,10 +90,10 @@ def resume_source(
     refuse_unresumable(origin, flow.graph, store, step)
     new = new_arguments(flow, origin, settings)
     backend = open_backend(settings)
-    _refuse_running(origin.run, backend)
+    before = _ended(origin.run, backend)
     compiled = compiled_for_a_run(flow, choices, settings, tell)
     resumed = Resumed(run=_new_run(compiled.plan), origin=origin, user=settings.user, tags=choices.tags)
-    plan = replace(resumed.plan(compiled.plan, deployment=""), parameters=_parameters_of(origin.run, backend))
+    plan = replace(resumed.plan(compiled.plan, deployment=""), parameters=_parameters_of(before))
     told = resumed.command(command_of(plan), flow.graph.start)
     record = CurrentCode(flow=flow, origin=origin, store=store, new=new, command=told)
     resumption = Resumption(origin=origin, graph=flow.graph, store=store, record=record, again=step)
@@ -160,24 +160,22 @@ def _plan_of(flow: str, run: str, backend: Backend, settings: Settings) -> Plan:
         return deployed.plan
 
 
-def _parameters_of(run: str, backend: Backend) -> tuple[Parameter, ...]:
+def _parameters_of(before: RunStatus | None) -> tuple[Parameter, ...]:
     """To be shown: tasks find the parameters in the record of their run."""
-    try:
-        values = backend.run(run).parameters if workflow_of_run(run) is not None else {}
-    except UnknownRunError:
-        values = {}
+    values = before.parameters if before is not None else {}
     return tuple(Parameter(name=name, value=value) for name, value in values.items())
 
 
-def _refuse_running(run: str, backend: Backend) -> None:
-    """Two runs at once would do the same."""
+def _ended(run: str, backend: Backend) -> RunStatus | None:
+    """How the backend knows it, if it does; `UsageError` if it runs: two runs at once would do the same."""
     if workflow_of_run(run) is None:
-        return
+        return None
     try:
         status = backend.run(run)
     except UnknownRunError:
-        return  # so it does not run there
+        return None
     if not status.phase.is_final:
         raise UsageError(
             f"run {run} has not ended, it is {status.phase}; wait for it, or end it: mfhera terminate {run}"
         )
+    return status

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from metaflow_hera.flow.exit_hooks import Hook
-from metaflow_hera.runtime.failures import failure_of
+from metaflow_hera.runtime.logged import work_in_child
 from metaflow_hera.runtime.streams import flush_output
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def call_hook(hook: Hook, run: Callable[[], Run], prepare: Callable[[], None] = 
     flush_output()
     child = os.fork()
     if child == 0:
-        _call(hook, run, prepare)
+        work_in_child(lambda: _call(hook, run, prepare))
     _, status = os.waitpid(child, 0)
     if not status:
         return ""
@@ -33,17 +32,9 @@ def call_hook(hook: Hook, run: Callable[[], Run], prepare: Callable[[], None] = 
     return f"the exit hook {hook.name} {how}; the run stays as it is"
 
 
-def _call(hook: Hook, run: Callable[[], Run], prepare: Callable[[], None]) -> NoReturn:
+def _call(hook: Hook, run: Callable[[], Run], prepare: Callable[[], None]) -> None:
     """The work of the child."""
-    code = 1
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        prepare()
-        arguments = {"run": run()} if hook.takes_run else {}
-        hook.function(**arguments)
-        code = 0
-    except BaseException as error:  # noqa: BLE001  (the user's function may raise anything)
-        sys.stderr.write(failure_of(error).traceback)
-    finally:
-        flush_output()
-        os._exit(code)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    prepare()
+    arguments = {"run": run()} if hook.takes_run else {}
+    hook.function(**arguments)

@@ -28,7 +28,7 @@ def run_logged(work: Callable[[], None], store: Store, keys: AttemptKeys) -> Non
         os.close(out[0])
         os.close(err[0])
         print_to(out[1], err[1])
-        _work(work)
+        work_in_child(work)
     os.close(out[1])
     os.close(err[1])
     outputs = (Output(out[0], STDOUT, partial(copy_to, 1)), Output(err[0], STDERR, partial(copy_to, 2)))
@@ -59,7 +59,8 @@ def _until_its_end(child: int, outputs: tuple[Output, ...]) -> int:
             return status  # a process that the child left behind may hold the pipes open for ever
 
 
-def _work(work: Callable[[], None]) -> NoReturn:
+def work_in_child(work: Callable[[], None]) -> NoReturn:
+    """Do *work*, and end the process: with 1 and a traceback on stderr if it failed, else with 0."""
     code = 1
     try:
         work()
