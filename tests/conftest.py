@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from s3_server import S3Server
 
+from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.client import default_namespace
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
@@ -54,6 +55,13 @@ def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def engine() -> Iterator[None]:
+    """For tests that start the embedded engine of their data directory: it ends with them."""
+    yield
+    stop_engine(Settings.load())
 
 
 @pytest.fixture(scope="session")

@@ -6,24 +6,13 @@ import base64
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from metaflow_hera import DeployedFlow, Flow
-from metaflow_hera.backends.embedded import stop_engine
-from metaflow_hera.settings import Settings
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "notebook" / "curve.ipynb"
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
 
 
 def executed(notebook: Path) -> dict[str, list[Any]]:

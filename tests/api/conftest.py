@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
-from metaflow_hera.backends.embedded import stop_engine
-from metaflow_hera.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+def ended_engine(engine: None) -> None:
+    """Every test here may start one."""

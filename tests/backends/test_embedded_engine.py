@@ -104,7 +104,7 @@ def test_pods_go_on_while_there_is_no_engine_and_are_adopted(
 def test_an_adopted_pod_is_collected_when_it_ends(
     backend: EmbeddedBackend, embedded_settings: Settings, seen: Path
 ) -> None:
-    backend.deploy(wide(code(seen, "note('begin'); time.sleep(1); note('end')"), 2))
+    backend.deploy(wide(code(seen, "note('begin'); time.sleep(3); note('end')"), 2))
     run = backend.trigger("wide", {})
     wait_for(lambda: len(noted(seen, "begin")) == 2)
     kill_engine(embedded_settings)

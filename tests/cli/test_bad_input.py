@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command_line import FAILING, LINEAR, Done, mfhera, write_flow
 
-from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.settings import Settings
 
 WRONG = """
@@ -29,10 +27,7 @@ def end(self):
 """
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def refused(done: Done, code: int, *texts: str) -> None:

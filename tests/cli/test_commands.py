@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,8 +11,6 @@ from command_line import FAILING, LINEAR, call, interrupted, mfhera, write_flow
 
 from metaflow_hera import __version__
 from metaflow_hera.argo.yaml_text import load
-from metaflow_hera.backends.embedded import stop_engine
-from metaflow_hera.settings import Settings
 
 COMMANDS = (
     *("run", "resume", "spin", "check", "show", "compile", "deploy", "trigger", "list"),
@@ -22,10 +19,7 @@ COMMANDS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @pytest.fixture

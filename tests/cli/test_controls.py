@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,10 +40,7 @@ def end(self):
 """
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def wait_for(true: Callable[[], object]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from command_line import mfhera, write_flow
 
-from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.settings import Settings, secret_settings, variable
 
 SECRET = "planted-secret"
@@ -43,10 +42,7 @@ def environment() -> dict[str, str]:
     return {variable(name): f"{SECRET}-of-{name}" for name in secret_settings()}
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @contextmanager

@@ -7,14 +7,10 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command_line import FAILING, LINEAR, Done, call, interrupted, mfhera, write_flow
-
-from metaflow_hera.backends.embedded import stop_engine
-from metaflow_hera.settings import Settings
 
 ONCE = FAILING.replace("self.input == 1", "self.input == 1 and current.origin_run_id is None")
 SHORT = """
@@ -40,10 +36,7 @@ def end(self):
 """
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def phase_of(run: str) -> str:

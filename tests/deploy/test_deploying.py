@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from metaflow_hera import Flow, FlowSpec, Run, deploy, run, to_workflow_template
-from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.deploy import DeployedFlow, deployed, deployments
 from metaflow_hera.deploy.logs import follow_logs, read_logs, select
 from metaflow_hera.deploy.runs import list_runs, status
@@ -58,10 +57,7 @@ class CellFlow(FlowSpec):
 """
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.deploy import deploy
 from metaflow_hera.deploy.logs import POD, follow_logs, read_logs, select
 from metaflow_hera.settings import Settings
@@ -27,10 +25,7 @@ class LostFlow(FlowSpec):
 """
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def test_a_container_that_cannot_fetch_its_code_is_heard(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -43,10 +43,7 @@ slow = settings(max_examples=20, deadline=None)
 TEXTS = st.text(min_size=1, max_size=40)
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +13,6 @@ import pytest
 
 from metaflow_hera import deploy
 from metaflow_hera.argo.manifest import from_manifests, manifests
-from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.deploy import DeployedFlow, deployed
 from metaflow_hera.errors import BackendError, NotDeployedError, ProductionTokenError, UsageError
 from metaflow_hera.labels import Annotations
@@ -41,10 +39,7 @@ class Versioned(FlowSpec):
 """
 
 
-@pytest.fixture(autouse=True)
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def version(told: str, *, decorator: str = "", parameter: str = "alpha", default: object = 1, sleep: float = 0) -> Path:

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 
 from metaflow_hera import deploy
-from metaflow_hera.backends.engine_control import stop_engine
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.errors import PackageError
 from metaflow_hera.package import CodePackage, build
-from metaflow_hera.settings import Settings
 
 DECORATORS = """
 from metaflow_hera import FlowMutator, StepMutator, user_step_decorator
@@ -65,12 +63,6 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     for name in {*sys.modules} - before:
         del sys.modules[name]
-
-
-@pytest.fixture
-def engine() -> Iterator[None]:
-    yield
-    stop_engine(Settings.load())
 
 
 def write(folder: Path, name: str, text: str = "") -> Path:
