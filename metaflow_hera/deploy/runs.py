@@ -10,6 +10,7 @@ from metaflow_hera.backends import RunStatus
 from metaflow_hera.backends.absent import some_of
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
+from metaflow_hera.deploy.events import with_values_of_events
 from metaflow_hera.deploy.gone import end_if_gone
 from metaflow_hera.deploy.recorded import (
     brief_status,
@@ -65,13 +66,14 @@ def status(target: str, settings: Settings) -> RunStatus:
 
 def _status(flow: str, run: str, settings: Settings) -> RunStatus:
     if workflow_of_run(run) is not None:
+        backend = open_backend(settings)
         try:
-            found = open_backend(settings).run(run)
+            found = backend.run(run)
         except UnknownRunError:
             _end_if_gone(flow, run, settings)  # its records tell the rest
         else:
             record_end(found, settings)
-            return found
+            return with_values_of_events(found, backend)
     return recorded_status(open_records(settings), flow, run)
 
 

@@ -24,6 +24,12 @@ def command_of(plan: Plan) -> TaskCommand:
     return next(_command(template) for template in plan.templates if _is_step(template))
 
 
+def events_of(plan: Plan) -> tuple[str, ...]:
+    """What its start step is told of the events that a run waits for, as a `TaskCommand` has them."""
+    commands = (_command(template) for template in plan.templates if _is_step(template))
+    return next((command.events for command in commands if command.events), ())
+
+
 def with_workers(plan: Plan, workers: int) -> Plan:
     """The same with another limit for each foreach that has one."""
     templates = tuple(

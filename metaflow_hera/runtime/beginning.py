@@ -48,7 +48,8 @@ def begin_run(
         if command.events:
             from metaflow_hera.runtime.events import told_by_events  # few runs are started by events
 
-            texts, causes = told_by_events(command, flow_class, texts)
+            separators = {each.name: each.separator for each in parameters_of(flow_class).values()}
+            texts, causes = told_by_events(command.events, separators, texts)
         fixed = _fixed(flow_class, texts, store)
     except (ParameterError, ArtifactError) as error:
         problem = error

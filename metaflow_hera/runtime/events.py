@@ -7,10 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import ParameterError
 from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX, event_parameter
-from metaflow_hera.flow.parameters import NONE, Parameter, parameters_of
+from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.records.codec import decode
 from metaflow_hera.records.events import Awaited, cause_of
 from metaflow_hera.records.run import Cause
@@ -24,15 +23,15 @@ class Told(NamedTuple):
     causes: tuple[Cause, ...] = ()
 
 
-def told_by_events(command: TaskCommand, flow_class: type, texts: Mapping[str, str]) -> Told:
+def told_by_events(events: Sequence[str], separators: Mapping[str, str | None], texts: Mapping[str, str]) -> Told:
     """Take the events out of a workflow's parameters; the fields of a later one go before those of an earlier one.
 
-    `ParameterError` for an event that is none.
+    *events* are those of a `TaskCommand`, *separators* has the parameters of the flow. `ParameterError` for an event
+    that is none.
     """
     own = {name: text for name, text in texts.items() if not name.startswith(RESERVED_PARAMETER_PREFIX)}
-    parameters = {parameter.name: parameter for parameter in parameters_of(flow_class).values()}
     causes = []
-    for number, written in enumerate(command.events):
+    for number, written in enumerate(events):
         text = texts.get(event_parameter(number))
         if text is None:
             continue
@@ -40,8 +39,8 @@ def told_by_events(command: TaskCommand, flow_class: type, texts: Mapping[str, s
         payload = _payload(awaited.name, text)
         causes.append(cause_of(awaited, payload, time.time()))
         for name, field in awaited.parameters.items():
-            if field in payload and name in parameters:
-                own[name] = _typed(parameters[name], payload[field])
+            if field in payload and name in separators:
+                own[name] = _typed(payload[field], separators[name])
     return Told(own, tuple(causes))
 
 
@@ -55,12 +54,12 @@ def _payload(event: str, text: str) -> Mapping[str, Any]:
     return payload
 
 
-def _typed(parameter: Parameter, value: object) -> str:
+def _typed(value: object, separator: str | None) -> str:
     """A value of a payload as a person would type it: texts as they are, all else as JSON."""
     if value is None:
         return NONE
     if isinstance(value, str):
         return value
-    if parameter.separator and isinstance(value, Sequence) and all(isinstance(part, str) for part in value):
-        return parameter.separator.join(value)
+    if separator and isinstance(value, Sequence) and all(isinstance(part, str) for part in value):
+        return separator.join(value)
     return json.dumps(value, ensure_ascii=False)

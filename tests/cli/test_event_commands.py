@@ -86,8 +86,10 @@ def test_an_event_is_published_listed_and_seen_by_what_it_started(flow: Path) ->
     [run] = event["runs"]
     assert run in mfhera("event", "list").stdout
     status = mfhera("status", run)
-    assert "  started by the event data\n" in status.stdout
-    assert "rows" not in status.stdout
+    assert "  started by the event data\n  --Rows 7\n" in status.stdout
+    facts = json.loads(mfhera("status", run, "--json").stdout)["parameters"]
+    assert facts["Rows"] == "7"
+    assert json.loads(facts["mfhera-event-0"])["rows"] == 7
 
 
 @pytest.mark.parametrize(

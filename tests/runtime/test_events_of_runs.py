@@ -50,15 +50,17 @@ NAMES = [parameter.name for parameter in parameters_of(Flow).values()]
 PLAIN = Awaited(name="data", parameters={name: name for name in NAMES})
 
 
-def command(*events: Awaited) -> TaskCommand:
-    texts = tuple(encode(event).decode() for event in events)
-    return TaskCommand(flow="Flow", file="f.py", step="start", run="r", path="0", store="s", events=texts)
+SEPARATORS = {parameter.name: parameter.separator for parameter in parameters_of(Flow).values()}
+
+
+def written(*events: Awaited) -> tuple[str, ...]:
+    return tuple(encode(event).decode() for event in events)
 
 
 def told(payload: object, *events: Awaited, **texts: str) -> dict[str, Any]:
     """The values that a run begins with."""
     raw = payload if isinstance(payload, str) else json.dumps(payload)
-    given = told_by_events(command(*(events or (PLAIN,))), Flow, {event_parameter(0): raw, **texts})
+    given = told_by_events(written(*(events or (PLAIN,))), SEPARATORS, {event_parameter(0): raw, **texts})
     by_name = {parameter.name: parameter for parameter in parameters_of(Flow).values()}
     return {name: by_name[name].from_text(text) for name, text in given.texts.items()}
 
@@ -106,7 +108,7 @@ def test_fields_can_have_other_names_than_parameters_and_later_events_go_before_
     first = Awaited(name="a", parameters={"number": "rows", "Text": "Name"})
     second = Awaited(name="b", parameters={"number": "count"})
     texts = {event_parameter(0): '{"rows": 1, "Name": "x"}', event_parameter(1): '{"count": 2}', "mfhera-other": "?"}
-    assert told_by_events(command(first, second), Flow, texts).texts == {"number": "2", "Text": "x"}
+    assert told_by_events(written(first, second), SEPARATORS, texts).texts == {"number": "2", "Text": "x"}
 
 
 @pytest.mark.parametrize("payload", ["", "{", "[1]", '"x"', "null", "[" * 100_000])
@@ -116,7 +118,7 @@ def test_a_payload_that_is_none_is_named(payload: str) -> None:
 
 
 def test_a_run_that_nobody_sent_an_event_has_none() -> None:
-    found = told_by_events(command(PLAIN), Flow, {"Text": "typed"})
+    found = told_by_events(written(PLAIN), SEPARATORS, {"Text": "typed"})
     assert (found.texts, found.causes) == ({"Text": "typed"}, ())
 
 
