@@ -114,6 +114,10 @@ class ExitCommand(_Command):
     """The flow's file, relative to the root of the code package, where functions of @exit_hook are to be called."""
     image: str = ""
     """Those which are called in this image; empty for those of decorators that name none."""
+    user: str = ""
+    production: str = ""
+    namespace: str = ""
+    """These three as in a `TaskCommand`."""
     notify: tuple[str, ...] = ()
     """On which ends people are told: any of the two above."""
     link: str = ""

@@ -264,6 +264,15 @@ PRODUCTION_TAG = "production:"
 """Begins the system tag with the production namespace of a run."""
 
 
+def own_tags(production: str, user: str) -> tuple[str, ...]:
+    """The system tags that tell whose a run is.
+
+    >>> own_tags("", "ann"), own_tags("parameterflow-0-gtqo", "ann")
+    (('user:ann',), ('user:ann', 'production:parameterflow-0-gtqo'))
+    """
+    return tuple(dict.fromkeys((own_tag("", user), own_tag(production, user))))
+
+
 def own_tag(production: str, user: str) -> str:
     """The tag of the runs that belong together: those of a production namespace, or of a user.
 

@@ -1,17 +1,17 @@
-"""The production namespace in a Plan that is compiled already: what its tasks are told, and what it says of itself."""
+"""The production namespace in a Plan that is compiled already: what containers are told, and what it says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from metaflow_hera.command import TaskCommand
+from metaflow_hera.command import ExitCommand, TaskCommand
 from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.records import Container, Plan, Template
-from metaflow_hera.plan.text import Text, text
+from metaflow_hera.plan.text import text
 
 _OPTION = text("--production")
-_VERB = text(TaskCommand.verb)
+_VERBS = {(text(verb),) for verb in (TaskCommand.verb, ExitCommand.verb)}
 
 
 def in_namespace(plan: Plan, namespace: str, annotations: Mapping[str, str]) -> Plan:
@@ -25,9 +25,9 @@ def in_namespace(plan: Plan, namespace: str, annotations: Mapping[str, str]) -> 
 
 
 def _moved(template: Template, namespace: str) -> Template:
-    if not isinstance(template, Container) or template.args[:1] != (_VERB,):
+    if not isinstance(template, Container) or template.args[:1] not in _VERBS:
         return template
-    words: list[Text] = [_VERB]
+    words = [*template.args[:1]]
     for option, value in zip(template.args[1::2], template.args[2::2], strict=True):
         if option != _OPTION:
             words += (option, value)

@@ -17,7 +17,7 @@ from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.parameter_values import parameter_values
 from metaflow_hera.flow.parameters import config_attributes, parameters_of
 from metaflow_hera.graph.model import Graph, from_json, to_json
-from metaflow_hera.naming import own_tag
+from metaflow_hera.naming import own_tags
 from metaflow_hera.records import runs
 from metaflow_hera.records.artifacts import save_all
 from metaflow_hera.records.codec import decode
@@ -133,9 +133,7 @@ def _system_tags(command: TaskCommand, now: float, graph: Mapping[str, Any]) -> 
     yield f"metaflow_version:{__version__}"
     yield f"python_version:{'.'.join(map(str, sys.version_info[:3]))}"
     yield f"runtime:{'argo-workflows' if command.code else 'dev'}"
-    yield f"user:{command.user}"
-    if command.production:
-        yield own_tag(command.production, command.user)
+    yield from own_tags(command.production, command.user)
     if any(spec["name"] == "project" for spec in graph.get("decorators", ())):
         from metaflow_hera.flow.project import project_of  # few flows are of a project
 

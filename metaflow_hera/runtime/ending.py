@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from metaflow_hera.command import ExitCommand
-from metaflow_hera.naming import CLAIM, RunKeys
+from metaflow_hera.naming import CLAIM, RunKeys, own_tags
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.run import EndRecord, RunRecord
 from metaflow_hera.records.task import TaskRecord, TaskStatus
@@ -21,7 +21,15 @@ def end_run(command: ExitCommand, store: Store) -> EndRecord:
     """
     now = time.time()
     # A run whose first container never started has no record yet, and must be seen all the same.
-    runs.begin(store, RunRecord(flow=command.flow, run=command.run, created=now, code=command.code))
+    begun = RunRecord(
+        flow=command.flow,
+        run=command.run,
+        created=now,
+        user=command.user,
+        code=command.code,
+        system_tags=own_tags(command.production, command.user),
+    )
+    runs.begin(store, begun)
     held = runs.read_end(store, command.flow, command.run)
     finished = held.finished if held and held.status == command.status else now
     succeeded = command.status == runs.SUCCEEDED

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from metaflow_hera.command import ExitCommand
 from metaflow_hera.errors import ConflictError, MetaflowHeraError
-from metaflow_hera.naming import ExitKeys, RunKeys, pathspec
+from metaflow_hera.naming import ExitKeys, RunKeys, own_tag, pathspec
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.runtime.ending import attempts_begun, end_run
@@ -72,7 +72,7 @@ class _Rest:
                 self._begin(_told(channel))
 
     def _call_hooks(self) -> None:
-        from metaflow_hera.client import Run  # with its rooms, for hooks only
+        from metaflow_hera.client import Run, namespace  # with its rooms, for hooks only
         from metaflow_hera.flow.exit_hooks import hooks_of
         from metaflow_hera.runtime.container import load_shipped
         from metaflow_hera.runtime.exit_hooks import call_hook
@@ -85,6 +85,7 @@ class _Rest:
             print_now(f"the exit hooks cannot be called: {error}")
             return
         path = pathspec(command.flow, command.run)
+        namespace(command.namespace or own_tag(command.production, command.user))
         for hook in hooks_of(flow_class, succeeded=self.end.status == runs.SUCCEEDED, image=command.image):
             if not self._begin(hook.name):
                 print_now(f"the exit hook {hook.name} was called before, by a pod that did not come to its end")

@@ -391,7 +391,7 @@ def test_a_plan_that_is_not_deployed_runs_once_and_leaves_no_deployment(backend:
     run = backend.submit(plan, {"alpha": HOSTILE["references"]})
     assert run.startswith("argo-once-")
     status = ended(backend, run)
-    assert (status.phase, status.deployment, status.flow) == (Phase.SUCCEEDED, "", "TestFlow")
+    assert (status.phase, status.deployment, status.flow) == (Phase.SUCCEEDED, "", FLOW)
     assert status.parameters == {"alpha": HOSTILE["references"], "beta": "b"}
     assert {one["name"]: one["value"] for one in json.loads(board.notes["seen"])} == status.parameters
     assert [(node.step, node.attempts) for node in status.nodes] == [("start", 1)]

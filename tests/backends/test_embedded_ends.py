@@ -30,7 +30,7 @@ from metaflow_hera.store import open_store
 
 FLOW = """
 import os
-from metaflow_hera import Flow, FlowSpec, Parameter, exit_hook, step
+from metaflow_hera import Flow, FlowSpec, Parameter, exit_hook, get_namespace, step
 
 
 def well(run):
@@ -54,7 +54,7 @@ def dying():
 
 
 def elsewhere(**facts):
-    print("elsewhere", sorted(facts))
+    print("elsewhere", sorted(facts), get_namespace())
 
 
 @exit_hook(on_success=[breaking, dying, well, slack], on_error=[badly])
@@ -140,15 +140,17 @@ def settings(channels: None, embedded_settings: Settings) -> Settings:
 def test_hooks_of_a_success_are_called_in_order_and_what_breaks_changes_nothing(
     tmp_path: Path, embedded_settings: Settings
 ) -> None:
-    run = deployed(tmp_path, embedded_settings).trigger().wait(timeout=60, check=False)
+    flow = deployed(tmp_path, embedded_settings)
+    run = flow.trigger().wait(timeout=60, check=False)
 
     assert run.successful
+    production = f"production:{flow.production_namespace}"
     log = exit_log(run.id, embedded_settings)
     assert f"well EndFlow/{run.id} True True False" in log
     assert "ValueError: the hook broke" in log
     assert "the exit hook breaking failed; the run stays as it is" in log
     assert "the exit hook dying was killed by signal 9; the run stays as it is" in log
-    assert "elsewhere ['run']" in log
+    assert f"elsewhere ['run'] {production}" in log
     assert "badly" not in log
 
 

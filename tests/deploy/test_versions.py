@@ -13,6 +13,7 @@ import pytest
 
 from metaflow_hera import deploy
 from metaflow_hera.argo.manifest import from_manifests, manifests
+from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy import DeployedFlow, deployed
 from metaflow_hera.errors import BackendError, NotDeployedError, ProductionTokenError, UsageError
 from metaflow_hera.labels import Annotations
@@ -148,6 +149,7 @@ def test_whose_a_deployment_is_stays_and_its_namespace_too() -> None:
     assert run.data.told == ("one", 1, tag)
     assert tag in run.system_tags
     assert f"production:{first.production_namespace}" not in run.system_tags
+    assert first.production_namespace not in repr(open_backend(ann).deployment("versioned").plan)
 
 
 def records() -> list[Path]:

@@ -292,9 +292,13 @@ def test_the_exit_of_a_failed_run_tells_the_first_failure(directory_store: Store
 
 def test_the_exit_of_a_run_that_never_started_makes_it_seen(directory_store: Store, tmp_path: Path) -> None:
     deployment = deploy(directory_store, tmp_path, steps())
-    command = ExitCommand(flow="F", run=RUN, status="Error", store=directory_store.uri, code=deployment.code)
+    whose = {"user": "ann", "production": "f-0-gtqo"}
+    command = ExitCommand(flow="F", run=RUN, status="Error", store=directory_store.uri, code=deployment.code, **whose)
     assert deployment.end(deployment.begin(command)).code == 0
     assert list(runs.run_ids(directory_store, "F")) == [RUN]
+    begun = runs.read(directory_store, "F", RUN)
+    assert begun is not None
+    assert begun.system_tags == ("user:ann", "production:f-0-gtqo")
     ended = runs.read_end(directory_store, "F", RUN)
     assert ended is not None
     assert "could not be started" in ended.message
