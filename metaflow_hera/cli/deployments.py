@@ -16,6 +16,7 @@ from metaflow_hera.cli.targets import found, target_argument, target_options
 from metaflow_hera.cli.tokens import authorize_option
 from metaflow_hera.deploy.deployed_flows import deployed_by_any_version, deployments
 from metaflow_hera.deploy.versions import DeployedVersion
+from metaflow_hera.errors import BackendError
 
 
 @click.command("list")
@@ -62,16 +63,25 @@ def _version_facts(name: str, version: DeployedVersion) -> dict[str, object]:
         "version": version.version,
         "deployed": version.deployed,
         "deployer": version.deployer,
-        "code": version.code,
-        **beginnings_facts(version.plan),
+        **_facts_of_plan(version),
         "live": version.is_live,
     }
 
 
+def _facts_of_plan(version: DeployedVersion) -> dict[str, object]:
+    try:
+        return {"code": version.code, **beginnings_facts(version.plan)}
+    except BackendError as error:
+        return {"problem": str(error)}
+
+
 def _version_row(name: str, version: DeployedVersion) -> tuple[str, ...]:
+    try:
+        of_plan = version.code[:10], starts(version.plan)
+    except BackendError:
+        of_plan = "", "unreadable: written by another metaflow-hera"
     live = "live" if version.is_live else ""
-    code = version.code[:10]
-    return name, version.version, moment(version.deployed), version.deployer, code, starts(version.plan), live
+    return name, version.version, moment(version.deployed), version.deployer, *of_plan, live
 
 
 @click.command()

@@ -165,6 +165,19 @@ def test_versions_are_listed_and_rolled_back_to(flow: Path) -> None:
     assert "is not deployed" in mfhera("rollback", "nothing").stderr
 
 
+def test_a_version_that_cannot_be_read_is_listed_with_the_others(flow: Path) -> None:
+    said(mfhera("deploy", flow))
+    write_flow("TokenFlow", BODY.format(parameter="beta"))
+    said(mfhera("deploy", flow))
+    _, oldest = sorted((Path(Settings.load().datastore) / "deployments").glob("*/versions/tokenflow/*.json"))
+    oldest.write_text(oldest.read_text().replace("templates", "formworks"))
+    live, other = said(mfhera("list", "--versions", "tokenflow")).splitlines()[1:]
+    assert live.endswith("live")
+    assert other.rstrip().endswith("unreadable: written by another metaflow-hera")
+    facts = mfhera("list", "--versions", "tokenflow", "--json").json
+    assert "cannot be read: it was written by another metaflow-hera (" in facts[1]["problem"]
+
+
 def test_a_deployment_is_listed_with_when_it_was_deployed_last(flow: Path) -> None:
     said(mfhera("deploy", flow))
     write_flow("TokenFlow", BODY.format(parameter="beta"))
