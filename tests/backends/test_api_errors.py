@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 import yaml
 from argo_wire import DROPPED, NAMESPACE, opened_wire
-from backend_plans import one_step
+from backend_plans import one_step, wait_for
 from real_servers import CLUSTER, CONTEXT
 
 from metaflow_hera.argo.manifest import manifests
+from metaflow_hera.backends import Backend
 from metaflow_hera.backends.api_errors import missing_kind, refuse_dropped, refused
 from metaflow_hera.backends.argo_server_api import ArgoServerApi
 from metaflow_hera.backends.kubernetes_api import KubernetesApi, _resource
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.errors import BackendError
-from metaflow_hera.plan.records import Schedule
+from metaflow_hera.plan.records import Plan, Schedule
 from metaflow_hera.settings import Settings
 
 FORBIDDEN = (
@@ -165,18 +166,24 @@ def somebody(namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return Settings.load({"backend": "kubernetes", "namespace": namespace})
 
 
+def told_to_grant(backend: Backend, plan: Plan) -> str:
+    """The command that grants what is lacking; empty if nothing is."""
+    try:
+        backend.check(plan)
+    except BackendError as error:
+        command = str(error).partition("grants this alone with: ")[2]
+        assert command, error
+        return command
+    return ""
+
+
 def test_what_is_told_to_grant_is_enough_for_deploying(somebody: Settings) -> None:
     plan, backend = one_step("", "granted"), open_backend(somebody)
-    granted = []
-    while True:
-        try:
-            backend.check(plan)
-            break
-        except BackendError as error:
-            command = str(error).partition("grants it with: ")[2]
-            assert command and command not in granted, error
-            granted.append(command)
-            subprocess.run(command.replace("kubectl ", f"{' '.join(KUBECTL)} "), shell=True, check=True, timeout=60)
+    granted: list[str] = []
+    while command := told_to_grant(backend, plan):
+        granted.append(command)
+        subprocess.run(command.replace("kubectl ", f"{' '.join(KUBECTL)} "), shell=True, check=True, timeout=60)
+        wait_for(lambda: told_to_grant(backend, plan) not in granted)  # the API server sees it a moment later
     backend.deploy(plan)
     assert [each for each in granted if "create" not in each] == []
     assert len(granted) == 3, "get and create templates, get schedules: nothing more"

@@ -56,7 +56,7 @@ def test_a_deploy_whose_schedule_is_refused_leaves_the_version_before(
     backend = open_backend(cluster_settings)
     backend.deploy(version(1))
     before = api.get("WorkflowTemplate", NAME), api.get("CronWorkflow", NAME)
-    with pytest.raises(BackendError, match=r"cannot create CronWorkflow 'atonce'.*refuses it: .*schedules"):
+    with pytest.raises(BackendError, match=r"cannot update CronWorkflow 'atonce'.*refuses it: .*schedules"):
         backend.deploy(replace(version(3), schedule=Schedule(cron="not a line")))
     assert (api.get("WorkflowTemplate", NAME), api.get("CronWorkflow", NAME)) == before
 
