@@ -102,7 +102,7 @@ def phase_of(workflow: Document) -> Phase:
 def run_status(workflow: Document, *, with_nodes: bool = True) -> RunStatus:
     """What a Workflow's own status tells, which its controller writes at its own pace."""
     metadata, status = workflow["metadata"], workflow.get("status") or {}
-    templates = _templates(workflow)
+    templates = templates_of(workflow)
     nodes = nodes_of(status)
     phase = phase_of(workflow)
     return RunStatus(
@@ -135,7 +135,8 @@ def nodes_of(status: Document) -> Mapping[str, Document]:
     return nodes
 
 
-def _templates(workflow: Document) -> dict[str, Document]:
+def templates_of(workflow: Document) -> dict[str, Document]:
+    """By name; of a deployment's run none before the controller has taken it up."""
     status = workflow.get("status") or {}
     spec = status.get("storedWorkflowTemplateSpec") or workflow.get("spec") or {}
     return {template["name"]: template for template in spec.get("templates") or ()}

@@ -19,6 +19,7 @@ from metaflow_hera.backends.argo_objects import (
     order_of,
     pod_of,
     run_status,
+    templates_of,
     told_if_untaken,
     workflow_from,
 )
@@ -89,6 +90,10 @@ class ClusterBackend:
 
     def plan(self, run: str) -> Plan:
         workflow = self._workflow(run)
+        if not templates_of(workflow):
+            raise BackendError(
+                f"what run {run} is made of is known when Argo's controller has taken it up; try again then"
+            )
         return plan_of_workflow(workflow, name_of_deployment(workflow))
 
     def run(self, run: str) -> RunStatus:

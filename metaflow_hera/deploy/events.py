@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from metaflow_hera.backends import Backend, RunStatus
 from metaflow_hera.backends.embedded import EmbeddedBackend, StoredEvent
-from metaflow_hera.errors import BackendError, ParameterError, UsageError
+from metaflow_hera.errors import BackendError, ManifestError, ParameterError, UsageError
 from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
 from metaflow_hera.integrations import publish
 from metaflow_hera.plan.one_off import events_of
@@ -58,7 +58,7 @@ def with_values_of_events(status: RunStatus, backend: Backend) -> RunStatus:
     names = dict.fromkeys(status.parameters, None)
     try:
         texts = told_by_events(events_of(backend.plan(status.run)), names, status.parameters).texts
-    except (ParameterError, BackendError):  # the start step fails of the one, and the other is told where it matters
+    except (ParameterError, BackendError, ManifestError):  # the start step tells of the first; the others can wait
         return status
     return replace(status, parameters={**texts, **payloads})
 

@@ -12,6 +12,7 @@ from metaflow_hera.backends import Phase
 from metaflow_hera.backends.argo_objects import run_status, told_if_untaken
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.pod_logs import PodLogs
+from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
 
@@ -53,3 +54,16 @@ def test_a_run_that_nobody_takes_up_says_so_after_a_while(age: int, phase: str, 
     status = told_if_untaken(run_status(workflow), created + timedelta(seconds=age), "here")
     assert status.message == told
     assert status.phase is Phase(phase or "Pending")
+
+
+def test_what_a_run_runs_is_not_known_before_the_controller_has_taken_it_up(
+    embedded_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Objects, "_start", lambda objects, workflow: None)  # as if there were no controller
+    monkeypatch.setattr(Objects, "_observe", lambda objects, workflow: None)
+    with opened_wire(embedded_settings) as url:
+        backend = open_backend(Settings.load({"backend": "argo", "argo_server": url, "namespace": NAMESPACE}))
+        backend.deploy(one_step(""))
+        run = backend.trigger("onestep", {})
+        with pytest.raises(BackendError, match=f"has not taken up run {run}, so what it runs is not known yet"):
+            backend.plan(run)

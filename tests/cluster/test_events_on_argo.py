@@ -13,7 +13,9 @@ import pytest
 from webhook import Webhook, opened_webhook
 
 from metaflow_hera import Run
+from metaflow_hera.deploy.versions import OF_NOW
 from metaflow_hera.event_names import sensor_name
+from metaflow_hera.labels import Annotations
 
 AWAITING = Path(__file__).parent / "flows" / "awaiting.py"
 KINDS = ("workflowtemplate", "cronworkflow", "sensor")
@@ -56,12 +58,12 @@ def place(cluster: Any, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def kept(name: str) -> dict[str, Any]:
-    """What there is of a deployment, without what the server and the moment have added."""
+    """What there is of a deployment, without whose it is there, and what the server and the moment have added."""
     found = {}
     for kind in KINDS:
         document = json.loads(kubectl("get", kind, name, "-o", "json"))
         metadata = document["metadata"]
-        passing = ("kubectl.kubernetes.io/last-applied-configuration", "metaflow-hera/deployed-at")
+        passing = {"kubectl.kubernetes.io/last-applied-configuration", Annotations.DEPLOYED_AT, *OF_NOW}
         annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key not in passing}
         found[kind] = (document["spec"], annotations, metadata.get("labels"))
     return found

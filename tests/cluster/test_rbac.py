@@ -70,6 +70,8 @@ BEGINNINGS = (("1 1 1 1 *", "one"), ("2 2 2 2 *", "two"), ("", ""))
 
 
 def deploy(backend: Backend, scene: Scene) -> None:
+    """What is not there, and over what is."""
+    scene.admin.delete(scene.name)
     for schedule, event in BEGINNINGS:
         backend.deploy(plan(scene.name, schedule, event))
 
@@ -96,6 +98,12 @@ def delete(backend: Backend, scene: Scene) -> None:
 def trigger(backend: Backend, scene: Scene) -> None:
     backend.trigger(scene.name, {})
     unknown(lambda name: backend.trigger(name, {}))
+
+
+def read_plan(backend: Backend, scene: Scene) -> None:
+    while not scene.admin.run(scene.run).started:
+        time.sleep(0.2)
+    backend.plan(scene.run)
 
 
 def watch(backend: Backend, scene: Scene) -> None:
@@ -130,7 +138,7 @@ EXERCISES: dict[str, Callable[[Backend, Scene], object]] = {
     "submit": lambda backend, scene: backend.submit(plan(scene.name), {}),
     "run": lambda backend, scene: backend.run(scene.run),
     "runs": lambda backend, scene: list(backend.runs()),
-    "plan": lambda backend, scene: backend.plan(scene.run),
+    "plan": read_plan,
     "watch": watch,
     "pod_log": read_log,
     "terminate": lambda backend, scene: backend.terminate(scene.run),
