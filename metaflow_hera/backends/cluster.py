@@ -91,9 +91,7 @@ class ClusterBackend:
     def plan(self, run: str) -> Plan:
         workflow = self._workflow(run)
         if not templates_of(workflow):
-            raise BackendError(
-                f"what run {run} is made of is known when Argo's controller has taken it up; try again then"
-            )
+            raise BackendError(f"Argo's controller has not taken up run {run}, so what it runs is not known yet")
         return plan_of_workflow(workflow, name_of_deployment(workflow))
 
     def run(self, run: str) -> RunStatus:
