@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from itertools import accumulate
@@ -123,18 +120,3 @@ def test_a_run_that_is_ended_by_hand_has_a_final_status(cluster: Any, argo: Call
     assert run.finished
     assert not run.successful
     assert "SIGTERM" in str(run["start"].task.exception)
-
-
-def test_the_manifests_are_accepted_by_the_server(cluster: Any) -> None:
-    for flow in sorted([*SEED.glob("*.py"), *FLOWS.glob("*.py")]):
-        done = subprocess.run(
-            [sys.executable, "-m", "metaflow_hera", "compile", flow], capture_output=True, text=True, check=True
-        )
-        applied = subprocess.run(
-            ["kubectl", "apply", "--dry-run=server", "-o", "json", "-f", "-"],
-            input=done.stdout,
-            capture_output=True,
-            text=True,
-        )
-        assert applied.returncode == 0, applied.stderr
-        assert json.loads(applied.stdout)["kind"] in ("WorkflowTemplate", "List")

@@ -37,7 +37,12 @@ FLOWS = [
     *sorted(set((TESTS.parent / "examples").glob("*/*flow.py")) - {TESTS.parent / "examples/events/report_flow.py"}),
     TESTS / "cluster/flows/failing_items.py",
 ]
-every_flow = pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.stem)
+EXAMPLES = (TESTS.parent / "examples").glob("*/*flow.py")
+DEPLOYED = sorted({*FLOWS, *EXAMPLES, *(TESTS / "cluster/flows").glob("*.py")})
+"""What can be deployed, whether or not it runs alone."""
+
+EVENTS = {"event_source": "webhook", "event_name": "metaflow", "sensor_service_account": "sensor"}
+"""Settings, for flows that wait for events; where those are published is no matter here."""
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +122,7 @@ def tasks_of(triggered: TriggeredRun) -> dict[str, tuple[str, int]]:
     return {f"{node.step}/{node.path}": (str(node.phase), node.attempts) for node in triggered.details.nodes}
 
 
-@every_flow
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.stem)
 def test_a_flow_does_the_same_here_on_the_embedded_engine_and_on_argo(
     flow: Path, there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,12 +145,12 @@ def test_a_flow_does_the_same_here_on_the_embedded_engine_and_on_argo(
     assert run_there.status == on_engine.status
 
 
-@every_flow
+@pytest.mark.parametrize("flow", DEPLOYED, ids=lambda path: path.stem)
 def test_the_server_takes_the_manifests_of_every_flow(
     flow: Path, module_cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(flow.parent))
-    settings = Settings.load({"backend": "kubernetes"})
+    settings = Settings.load({"backend": "kubernetes", "events_url": "http://127.0.0.1:1/metaflow", **EVENTS})
     plan = compile_flow(check_flow(flow), Choices(), settings).plan
     api = KubernetesApi(settings)
     documents = [*manifests(plan), one_off_workflow(plan, {each.name: each.value or "" for each in plan.parameters})]
