@@ -19,7 +19,7 @@ LAYERS = [
     {"default_settings"},
     {"settings", "deployment_names", "labels", "config_parsers"},
     {"store", "vaults", "graph.model", "production_names"},
-    {"flow", "records", "drawing", "graph.syntax", "graph.balance"},
+    {"flow", "records", "drawing", "graph.as_json", "graph.syntax", "graph.balance"},
     {"graph.info"},
     {"graph.parse", "graph.check", "package", "client"},
     {"cards", "datatools", "integrations", "notifications"},

@@ -21,7 +21,7 @@ from metaflow_hera.cli.peer import Program, flow_group, program_of
 from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.errors import ArgumentTypeError, MetaflowHeraError, UsageError
 from metaflow_hera.flow.load import load_flow
-from metaflow_hera.graph.model import to_json
+from metaflow_hera.graph.as_json import to_json
 
 USAGE = UsageError.exit_code
 

@@ -11,7 +11,7 @@ from metaflow_hera.api.runner import FlowFile
 from metaflow_hera.argo.manifest import from_manifests
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.deploy.deployed_flows import IMPLEMENTATION, DeployedFlow, deployed
-from metaflow_hera.graph.model import from_json
+from metaflow_hera.graph.as_json import from_json
 
 
 class Deployer(FlowFile):

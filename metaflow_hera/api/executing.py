@@ -11,7 +11,7 @@ from typing import Self
 from metaflow_hera.api.exchange import STDERR, STDOUT
 from metaflow_hera.api.process import LOOK, FlowProcess
 from metaflow_hera.client import Run, Task
-from metaflow_hera.deploy.spin import spin_store
+from metaflow_hera.deploy.spun import spin_store
 from metaflow_hera.errors import ArgumentError, ProcessError
 from metaflow_hera.naming import pathspec
 from metaflow_hera.records import runs

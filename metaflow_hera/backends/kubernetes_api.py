@@ -59,13 +59,6 @@ _CHANGES: Final[Mapping[Action, Mapping[str, Any]]] = {
     Action.UNSUSPEND: {"suspend": None},
 }
 
-_PLURALS: Final = {
-    "WorkflowTemplate": "workflowtemplates",
-    "CronWorkflow": "cronworkflows",
-    "Sensor": "sensors",
-    "Workflow": "workflows",
-}
-
 
 class KubernetesApi:
     """The API server of the settings' context, connected to when it is first needed."""
@@ -249,7 +242,7 @@ class KubernetesApi:
 @cache
 def _resource(kind: str) -> type[GenericNamespacedResource]:
     group, _, version = fixed.API_VERSION.partition("/")
-    return create_namespaced_resource(group, version, kind, _PLURALS[kind])
+    return create_namespaced_resource(group, version, kind, f"{kind.lower()}s")
 
 
 def _typed(document: Mapping[str, Any]) -> Any:

@@ -13,7 +13,8 @@ from metaflow_hera.cards.page import page
 from metaflow_hera.cards.values import brief, size_text
 from metaflow_hera.client.task import Task
 from metaflow_hera.drawing import StepState, to_svg
-from metaflow_hera.graph.model import Graph, from_json
+from metaflow_hera.graph.as_json import from_json
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.records.task import Failure
 from metaflow_hera.records.values import Ref
 

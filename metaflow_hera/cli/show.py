@@ -12,7 +12,7 @@ from metaflow_hera.cli.options import flow_option, json_option, options, with_op
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
 from metaflow_hera.drawing import to_svg, to_text
-from metaflow_hera.graph.model import to_json
+from metaflow_hera.graph.as_json import to_json
 
 
 @click.command()

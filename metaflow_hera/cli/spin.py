@@ -22,7 +22,8 @@ from metaflow_hera.cli.peer import program_of
 from metaflow_hera.cli.resume import FixedParametersCommand
 from metaflow_hera.cli.run import Lines
 from metaflow_hera.deploy.local import Unheard
-from metaflow_hera.deploy.spin import Spin, SpinChoices, prepare_spin, read_artifacts
+from metaflow_hera.deploy.spin import prepare_spin, read_artifacts
+from metaflow_hera.deploy.spun import Spin, SpinChoices
 from metaflow_hera.engine.local import LocalEnd
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.errors import SettingsError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from metaflow_hera.graph.as_json import from_json
 from metaflow_hera.graph.info import graph_info
-from metaflow_hera.graph.model import from_json
 from metaflow_hera.records.run import RunRecord
 from metaflow_hera.records.task import TaskRecord, TaskStatus
 from metaflow_hera.records.values import Ref, dump

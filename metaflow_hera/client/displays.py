@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from metaflow_hera.client.html import headline, page, table, trouble
 from metaflow_hera.drawing import StepState, to_svg
-from metaflow_hera.graph.model import from_json
+from metaflow_hera.graph.as_json import from_json
 from metaflow_hera.records import runs, tasks
 from metaflow_hera.records.artifacts import load
 from metaflow_hera.records.task import TaskRecord

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from metaflow_hera.client.datastores import opened, opened_store
 from metaflow_hera.client.namespaces import get_namespace
 from metaflow_hera.errors import InvalidPathError, NotFoundError, WrongNamespaceError
-from metaflow_hera.graph.model import Graph, from_json
+from metaflow_hera.graph.as_json import from_json
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import RunKeys, pathspec
 from metaflow_hera.records import runs, tags
 from metaflow_hera.records.run import RunRecord

@@ -13,7 +13,8 @@ from metaflow_hera.deploy.source import FlowLike, check_flow
 from metaflow_hera.deploy.starting import told
 from metaflow_hera.drawing import to_svg
 from metaflow_hera.flow.parameters import Parameter
-from metaflow_hera.graph.model import Graph, from_json
+from metaflow_hera.graph.as_json import from_json
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.records import runs as run_records
 from metaflow_hera.store import open_store
 

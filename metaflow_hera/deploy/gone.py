@@ -7,7 +7,7 @@ import time
 from metaflow_hera.backends import Backend
 from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.errors import UnknownRunError
-from metaflow_hera.graph.model import from_json
+from metaflow_hera.graph.as_json import from_json
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import RunKeys, workflow_of_run
 from metaflow_hera.records import runs, tasks

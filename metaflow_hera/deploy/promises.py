@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.errors import UsageError
-from metaflow_hera.graph.model import HIDDEN
+from metaflow_hera.graph.as_json import HIDDEN
 
 
 def check_promises(flow: CheckedFlow) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from metaflow_hera.backends import NodeStatus, Phase, RunStatus
 from metaflow_hera.errors import StoreError, UnknownRunError
-from metaflow_hera.graph.model import from_json
+from metaflow_hera.graph.as_json import from_json
 from metaflow_hera.naming import RunKeys, pathspec
 from metaflow_hera.records import runs as run_records
 from metaflow_hera.records import tasks

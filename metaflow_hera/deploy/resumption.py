@@ -17,7 +17,8 @@ from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.errors import UsageError
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.parameters import config_attributes, parameters_of
-from metaflow_hera.graph.model import Graph, from_json, to_json
+from metaflow_hera.graph.as_json import from_json, to_json
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import RunKeys, pathspec
 from metaflow_hera.plan.pruning import Done
 from metaflow_hera.records import runs, tasks

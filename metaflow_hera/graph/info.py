@@ -7,7 +7,8 @@ from pathlib import Path
 
 from metaflow_hera.flow.decorator import Decorator
 from metaflow_hera.flow.decorators import FLOW_DECORATORS, STEP_DECORATORS
-from metaflow_hera.graph.model import DecoratorSpec, Foreach, Graph, Linear, Split, Step, Switch, plain
+from metaflow_hera.graph.as_json import plain
+from metaflow_hera.graph.model import DecoratorSpec, Foreach, Graph, Linear, Split, Step, Switch
 
 
 def graph_info(graph: Graph, parameters: Mapping[str, str], constants: Mapping[str, str]) -> dict[str, object]:

@@ -16,7 +16,8 @@ from metaflow_hera.errors import ArtifactError, ParameterError
 from metaflow_hera.flow.constants import constants_of
 from metaflow_hera.flow.parameter_values import parameter_values
 from metaflow_hera.flow.parameters import config_attributes, parameters_of
-from metaflow_hera.graph.model import Graph, from_json, to_json
+from metaflow_hera.graph.as_json import from_json, to_json
+from metaflow_hera.graph.model import Graph
 from metaflow_hera.naming import own_tags
 from metaflow_hera.records import runs
 from metaflow_hera.records.artifacts import save_all

@@ -26,7 +26,7 @@ from metaflow_hera.errors import StepError
 from metaflow_hera.flow.cards import card
 from metaflow_hera.flow.current import provide
 from metaflow_hera.flow.decorator import StepDecorator
-from metaflow_hera.graph.model import to_json
+from metaflow_hera.graph.as_json import to_json
 from metaflow_hera.naming import AttemptKeys
 from metaflow_hera.records.task import TaskRecord
 from metaflow_hera.runtime.failures import failure_of

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any
 
 from metaflow_hera.command import TaskCommand
 from metaflow_hera.errors import MetaflowHeraError
@@ -214,7 +214,9 @@ class _Attempt:
         except BaseException as raised:  # noqa: BLE001  (the user's code may raise anything, and all of it is recorded)
             error = raised
         if os.getpid() != process:
-            _end_copy(error)
+            from metaflow_hera.runtime.leaving import end_copy  # hardly a step forks
+
+            end_copy(error)
         leave()
         return error
 
@@ -285,14 +287,6 @@ def _call(flow: FlowSpec, step: Step, arguments: Sequence[Any]) -> None:
     from metaflow_hera.runtime.wrapping import run_wrapped  # which hardly a step has
 
     run_wrapped(flow, step, arguments, specs)
-
-
-def _end_copy(error: BaseException | None) -> NoReturn:
-    """End a fork that came out of the user's code: the task is its parent's."""
-    if error is not None:
-        sys.stderr.write(failure_of(error).traceback)
-    flush_output()
-    os._exit(0 if error is None else 1)
 
 
 def _told(error: BaseException) -> Failure:

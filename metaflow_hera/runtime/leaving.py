@@ -7,6 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
+from metaflow_hera.runtime.failures import failure_of
 from metaflow_hera.runtime.streams import flush_output
 
 
@@ -22,3 +23,11 @@ def leave(code: int) -> NoReturn:
     finish_what_is_left()
     flush_output()
     os._exit(code)
+
+
+def end_copy(error: BaseException | None) -> NoReturn:
+    """End a fork that came out of the user's code: the task is its parent's."""
+    if error is not None:
+        sys.stderr.write(failure_of(error).traceback)
+    flush_output()
+    os._exit(0 if error is None else 1)

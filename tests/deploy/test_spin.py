@@ -10,7 +10,8 @@ import pytest
 
 from metaflow_hera import Run, Task, namespace, run
 from metaflow_hera.client import Flow, default_metadata, inspect_spin
-from metaflow_hera.deploy.spin import SpinChoices, prepare_spin, read_artifacts, spin
+from metaflow_hera.deploy.spin import prepare_spin, read_artifacts, spin
+from metaflow_hera.deploy.spun import SpinChoices
 from metaflow_hera.engine.local import LocalEnd
 from metaflow_hera.engine.phases import Phase
 from metaflow_hera.errors import NotFoundError, RunFailedError, StepError, UnknownRunError, UsageError

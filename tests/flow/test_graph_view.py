@@ -8,8 +8,8 @@ import pytest
 
 from metaflow_hera import FlowSpec, Parameter, retry, schedule, step
 from metaflow_hera.errors import StepError
+from metaflow_hera.graph.as_json import from_json, to_json
 from metaflow_hera.graph.info import graph_info
-from metaflow_hera.graph.model import from_json, to_json
 from metaflow_hera.graph.parse import parse
 
 

@@ -12,8 +12,9 @@ from graph_strategies import chosen_step, flow_source, graphs
 from hypothesis import HealthCheck, given, settings
 
 from metaflow_hera.flow.load import load_flow
+from metaflow_hera.graph.as_json import from_json, to_json
 from metaflow_hera.graph.check import problems
-from metaflow_hera.graph.model import Foreach, Graph, from_json, to_json
+from metaflow_hera.graph.model import Foreach, Graph
 from metaflow_hera.graph.parse import parse
 from metaflow_hera.naming import iteration_of
 
