@@ -181,8 +181,14 @@ class _Finder:
 
 
 def find_spec(name: str) -> ModuleSpec | None:
-    """Where the import system gets a module of the peer's name; None below a real Metaflow that is imported already."""
-    if name not in MODULES or (name != ROOT and not isinstance(sys.modules.get(ROOT), _Alias)):
+    """Where the import system gets a module of the peer's name; None below a real Metaflow that is imported already.
+
+    `ModuleNotFoundError` for one that we have not.
+    """
+    is_ours = name == ROOT or isinstance(sys.modules.get(ROOT), _Alias)
+    if is_ours and name.startswith(f"{ROOT}.") and name not in MODULES:
+        raise ModuleNotFoundError(f"metaflow_hera, which stands in for metaflow here, has no {name!r}", name=name)
+    if not is_ours or name not in MODULES:
         return None
     is_package = any(other.startswith(f"{name}.") for other in MODULES)
     # The loader has the methods that count; importlib.abc, for a base class, would cost more than this whole module.

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 
+from metaflow_hera.cli.absent import ABSENT
 from metaflow_hera.errors import MetaflowHeraError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -53,6 +54,13 @@ class CommandGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in ABSENT and args[0] not in self._places:
+            raise ToldUsageError(f"there is no command {args[0]!r}: {ABSENT[args[0]]}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

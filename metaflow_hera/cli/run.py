@@ -98,6 +98,8 @@ def run_checked(
     **chosen: Any,
 ) -> None:
     """Run, show how it goes, and end with the run's exit code."""
+    if not shown.quiet and any(step.decorator("kubernetes") for step in checked.graph):
+        tell("@kubernetes is for runs in a cluster: here, steps are processes of this machine; see --backend")
     run_ready(prepare_run(checked, parameters, choices_of(**chosen), settings), shown, run_id_file)
 
 

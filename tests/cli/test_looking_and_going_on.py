@@ -323,3 +323,33 @@ def test_a_local_run_imports_nothing_of_what_looks_at_runs(flow: Path) -> None:
     assert "metaflow_hera.deploy.local" in loaded
     others = ("deploy.resume", "deploy.spin", "deploy.cloning", "deploy.overlay", "records.tags", "client", "cli.peer")
     assert not {f"metaflow_hera.{name}" for name in others} & loaded
+
+
+@pytest.mark.parametrize(
+    ("words", "absent", "told"),
+    [
+        (("step-functions", "create"), "step-functions", "`mfhera deploy flow.py` does that"),
+        (("airflow", "create"), "airflow", "`mfhera deploy flow.py` does that"),
+        (("batch", "list"), "batch", "@kubernetes and @resources"),
+        (("card", "server"), "server", "`mfhera card view RUN`"),
+    ],
+)
+def test_commands_of_the_peer_that_there_are_none_of_say_what_to_do(
+    peer: Peer, words: tuple[str, ...], absent: str, told: str
+) -> None:
+    done = peer(*words)
+    assert done.exit_code == 2
+    assert f"there is no command {absent!r}: " in done.stderr
+    assert told in done.stderr
+
+
+def test_configuring_the_peers_way_says_where_settings_are() -> None:
+    done = ours("configure", "aws")
+    assert (done.exit_code, "`mfhera config` shows them" in done.stderr) == (2, True)
+
+
+def test_a_run_on_this_machine_says_that_pods_are_for_clusters(peer: Peer) -> None:
+    said = "@kubernetes is for runs in a cluster: here, steps are processes of this machine; see --backend"
+    assert said not in peer("run").stderr
+    assert said in peer("run", "--with", "kubernetes").stderr
+    assert said not in peer("--quiet", "run", "--with", "kubernetes").stderr
