@@ -127,7 +127,7 @@ def cluster_in(folder: Path) -> Iterator[Cluster]:
         if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
             patch.setenv("MFHERA_S3_ENDPOINT_URL", endpoint)
         yield cluster
-    for kind in ("workflowtemplates", "cronworkflows", "workflows"):
+    for kind in ("workflowtemplates", "cronworkflows", "sensors", "workflows"):
         names = command("kubectl", "get", kind, "-o", "name", check=False).split()
         ours = [name for name in names if cluster.is_ours(name)]
         if ours:

@@ -80,7 +80,7 @@ class There:
 
     def of(self, flow: Path) -> TriggeredRun:
         """That of a flow; those of the next ones are triggered, too."""
-        settings = Settings.load({"backend": "kubernetes"})
+        settings = Settings.load({"backend": "kubernetes", **EVENTS})
         for ahead in self._flows[: self._flows.index(flow) + AHEAD]:
             if ahead not in self._runs:
                 self._runs[ahead] = triggered(ahead, self._cluster.suffix, settings)
