@@ -64,6 +64,11 @@ def _deployment(template: Document, plan: Plan) -> Deployment:
     return Deployment(name=plan.name, plan=plan, created=_time(template["metadata"]["creationTimestamp"]))
 
 
+def is_going(found: Document | None) -> bool:
+    """Whether it is deleted, and there only until others have done what they have to do before."""
+    return found is not None and "deletionTimestamp" in found["metadata"]
+
+
 def workflow_from(plan: Plan, values: Mapping[str, str]) -> dict[str, Any]:
     """A Workflow that runs what is deployed as *plan*, with these values of its parameters."""
     spec: dict[str, Any] = {"workflowTemplateRef": {"name": plan.name}}

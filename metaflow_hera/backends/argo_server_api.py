@@ -170,13 +170,17 @@ class ArgoServerApi:
             raise
 
     def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
-        """Whether there was such an object; whether it may be deleted, the server does not tell beforehand."""
+        """Whether there was such an object; runs that a CronWorkflow has started stay.
+
+        Whether it may be deleted, the server does not tell beforehand.
+        """
         if is_checked_only:
             return self.get(kind, name) is not None
         if kind == "Sensor":
             return self._sensors.delete(name)
         call = getattr(self._service, f"delete_{_KINDS[kind].singular}")
-        return self._unless_missing(f"delete {kind} {name!r}", lambda: call(name)) is not None
+        orphaned = {"propagation_policy": "Orphan"} if kind == "CronWorkflow" else {}
+        return self._unless_missing(f"delete {kind} {name!r}", lambda: call(name, **orphaned)) is not None
 
     def act(self, action: Action, workflow: str) -> Document | None:
         """Do that with a Workflow; None if there is none of that name."""

@@ -16,14 +16,14 @@ from lightkube import Client
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.resources.core_v1 import Namespace, Pod
-from lightkube.types import OnErrorAction, OnErrorResult, PatchType
+from lightkube.types import CascadeType, OnErrorAction, OnErrorResult, PatchType
 
 from metaflow_hera.argo import fixed
 from metaflow_hera.backends import Action
 from metaflow_hera.backends.api import ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import missing_kind, no_credentials, refused, unreachable
 from metaflow_hera.backends.argo_objects import phase_of
-from metaflow_hera.backends.kubeconfig import cluster_config
+from metaflow_hera.backends.kubeconfig import cluster_access
 from metaflow_hera.backends.retrying import retried
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
@@ -68,14 +68,18 @@ class KubernetesApi:
 
     @cached_property
     def _client(self) -> Client:
-        config = cluster_config(self._settings)
+        access = cluster_access(self._settings)
         timeout = httpx2.Timeout(30.0, connect=5.0, read=WATCH_SECONDS + 60.0)
         try:
             client = Client(
-                config, namespace=self._settings.namespace or None, timeout=timeout, field_manager=FIELD_MANAGER
+                access.config,
+                namespace=self._settings.namespace or None,
+                timeout=timeout,
+                field_manager=FIELD_MANAGER,
+                transport=access.transport(),
             )
         except (ConfigError, OSError, ValueError) as error:  # certificates that are not there, or are none
-            raise no_credentials("connect", config.cluster.server, error) from error
+            raise no_credentials("connect", access.config.cluster.server, error) from error
         weakref.finalize(self, client.close)  # nobody has to close a backend
         return client
 
@@ -135,10 +139,11 @@ class KubernetesApi:
         return replaced
 
     def delete(self, kind: str, name: str, *, is_checked_only: bool = False) -> bool:
-        """Whether there was such an object."""
+        """Whether there was such an object; runs that a CronWorkflow has started stay."""
+        cascade = CascadeType.ORPHAN if kind == "CronWorkflow" else None
 
         def deleted() -> bool:
-            self._client.delete(_resource(kind), name, dry_run=is_checked_only)
+            self._client.delete(_resource(kind), name, cascade=cascade, dry_run=is_checked_only)
             return True
 
         return self._unless_missing(f"delete {kind} {name!r}", deleted) or False

@@ -7,6 +7,7 @@ last one leaves what belongs together, whoever it was and whatever died before.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,13 +15,17 @@ from typing import Any, Final
 from metaflow_hera.argo.manifest import beside, from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refuse_dropped
-from metaflow_hera.backends.argo_objects import is_ours
+from metaflow_hera.backends.argo_objects import is_going, is_ours
 from metaflow_hera.errors import BackendError
 from metaflow_hera.labels import LABEL_PREFIX, Annotations
 from metaflow_hera.plan.records import Plan
 
 TRIES: Final = 20
 """How often others may come in between."""
+
+GONE_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.1
+"""For which a deleted object is waited for, and between two looks at it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Publisher:
             if kind in wanted:
                 self._put(wanted[kind], name)
             elif _belongs(self._found(kind, its_name, before), name):
-                self.api.delete(kind, its_name)
+                self._remove(kind, its_name)
 
     def _found(self, kind: str, name: str, before: Document | None) -> Document | None:
         try:
@@ -92,17 +97,33 @@ class Publisher:
             # A cluster without Argo Events has no Sensors, and who may not see any deploys flows without triggers.
             return None
 
+    def _remove(self, kind: str, name: str) -> None:
+        """Delete it; a CronWorkflow is there until the cluster has let go of the runs that it started."""
+        self.api.delete(kind, name)
+        deadline = time.monotonic() + GONE_SECONDS
+        while is_going(self.api.get(kind, name)):
+            if time.monotonic() > deadline:
+                raise BackendError(
+                    f"the {kind} {name!r} in {self.api.place} is deleted, but still there after {GONE_SECONDS:.0f} s: "
+                    "does the cluster collect garbage?"
+                )
+            time.sleep(LOOK_SECONDS)
+
     def _put(self, document: Mapping[str, Any], deployment: str) -> Document:
         """Create an object, or replace the one of ours that is there, unless that says the same."""
         kind, name = document["kind"], document["metadata"]["name"]
         for _ in range(TRIES):
             found = self._refuse_foreign(kind, name, deployment)
+            if is_going(found):
+                self._remove(kind, name)
+                continue
             try:
                 if found is None:
                     return self.api.create(self._placed(document))
-                if _says(found, document):
+                wanted = _as_operated(document, found)
+                if _says(found, wanted):
                     return found
-                return self.api.replace(self._placed(document, **_replacing(found)))
+                return self.api.replace(self._placed(wanted, **_replacing(found)))
             except ConflictingWriteError:
                 continue
         raise BackendError(f"the {kind} {name!r} was changed by others {TRIES} times in a row; deploy it again")
@@ -146,6 +167,13 @@ class Publisher:
 def _replacing(found: Mapping[str, Any] | None) -> dict[str, str]:
     """What the metadata of an object has that replaces this one."""
     return {} if found is None else {"resourceVersion": found["metadata"]["resourceVersion"]}
+
+
+def _as_operated(document: Mapping[str, Any], found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is to be there in place of *found*: a schedule that an operator has suspended stays so."""
+    if document["kind"] != "CronWorkflow" or not found["spec"].get("suspend"):
+        return document
+    return {**document, "spec": {**document["spec"], "suspend": True}}
 
 
 def _says(found: Mapping[str, Any], document: Mapping[str, Any]) -> bool:

@@ -140,6 +140,19 @@ def test_a_cluster_that_cannot_be_used_is_told(
         open_backend(Settings.load({"backend": "kubernetes"})).run("argo-x")
 
 
+def test_who_is_somebody_else_by_the_kubeconfig_has_the_rights_of_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster_settings: Settings
+) -> None:
+    config = yaml.safe_load(Path(CLUSTER).read_text())
+    chosen = next(each for each in config["contexts"] if each["name"] == (CONTEXT or config["current-context"]))
+    user = next(each["user"] for each in config["users"] if each["name"] == chosen["context"]["user"])
+    variant(
+        tmp_path, monkeypatch, {**user, "as": "mallory", "as-groups": ["nobodies"], "as-user-extra": {"Why": ["x"]}}
+    )
+    with pytest.raises(BackendError, match="the user mallory lacks the verb 'get' on 'workflows'"):
+        open_backend(cluster_settings).run("argo-x")
+
+
 KUBECTL = ("kubectl", "--kubeconfig", CLUSTER, *(("--context", CONTEXT) if CONTEXT else ()))
 
 

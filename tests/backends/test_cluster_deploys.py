@@ -73,6 +73,27 @@ def test_a_deploy_whose_schedule_is_refused_leaves_the_sensor_of_the_version_bef
     assert (api.get("WorkflowTemplate", NAME), api.get("Sensor", NAME)) == before
 
 
+def test_a_schedule_that_an_operator_has_suspended_stays_so_until_it_is_removed(
+    cluster_settings: Settings, api: KubernetesApi
+) -> None:
+    backend = open_backend(cluster_settings)
+
+    def schedule() -> tuple[object, object]:
+        found = api.get("CronWorkflow", NAME)
+        assert found is not None
+        return found["spec"]["schedules"], found["spec"].get("suspend", False)
+
+    backend.deploy(version(1))
+    found = api.get("CronWorkflow", NAME)
+    assert found is not None
+    api.replace({**found, "spec": {**found["spec"], "suspend": True}})
+    backend.deploy(version(3))
+    assert schedule() == (["3 10 * * *"], True)
+    backend.deploy(version(2))
+    backend.deploy(version(3))
+    assert schedule() == (["3 10 * * *"], False)
+
+
 def test_a_sensor_goes_with_its_deployment(cluster_settings: Settings, api: KubernetesApi) -> None:
     backend = open_backend(cluster_settings)
     dotted = replace(version(2), name="at.once")

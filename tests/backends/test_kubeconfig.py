@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from metaflow_hera.backends.kubeconfig import cluster_config
+from metaflow_hera.backends.kubeconfig import cluster_access
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
 
@@ -35,10 +35,10 @@ def test_several_files_are_one_and_paths_are_relative_to_theirs(
 ) -> None:
     files = [written(tmp_path / "a/config", "one", current=False), tmp_path / "none", written(tmp_path / "b/c", "two")]
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, files)))
-    found = cluster_config(settings())
+    found = cluster_access(settings()).config
     assert (found.context_name, found.namespace) == ("two", "of-two")
     assert found.cluster.certificate_auth == str(tmp_path / "b/ca.crt")
-    assert cluster_config(settings("one")).cluster.server == "https://one"
+    assert cluster_access(settings("one")).config.cluster.server == "https://one"
 
 
 @pytest.fixture
@@ -57,12 +57,28 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_pod_is_its_service_account_unless_it_has_a_kubeconfig(
     account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = cluster_config(settings(), account)
+    found = cluster_access(settings(), account).config
     assert (found.cluster.server, found.namespace) == ("https://10.0.0.1:443", "pods")
     assert found.user is not None
     assert found.user.token_file == str(account / "token"), "it is read again when it has expired"
     monkeypatch.setenv("KUBECONFIG", str(written(tmp_path / "config", "chosen")))
-    assert cluster_config(settings(), account).cluster.server == "https://chosen"
+    assert cluster_access(settings(), account).config.cluster.server == "https://chosen"
+
+
+def test_impersonation_is_headers_of_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = written(tmp_path / "plain", "one")
+    monkeypatch.setenv("KUBECONFIG", str(plain))
+    assert cluster_access(settings()).impersonation == ()
+    who = {"as": "ann", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"Scope/x": ["1", "2"]}}
+    monkeypatch.setenv("KUBECONFIG", str(written(tmp_path / "config", "two", user={"token": "t", **who})))
+    assert cluster_access(settings()).impersonation == (
+        ("Impersonate-User", "ann"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-scope%2Fx", "1"),
+        ("Impersonate-Extra-scope%2Fx", "2"),
+    )
 
 
 def test_a_newer_plugin_for_credentials_is_told_which_api_is_spoken(
@@ -70,7 +86,7 @@ def test_a_newer_plugin_for_credentials_is_told_which_api_is_spoken(
 ) -> None:
     plugin = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "p", "env": None, "args": None}}
     monkeypatch.setenv("KUBECONFIG", str(written(tmp_path / "config", "one", user=plugin)))
-    user = cluster_config(settings()).user
+    user = cluster_access(settings()).config.user
     assert user is not None
     assert user.exec is not None
     told = {each.name: each.value for each in user.exec.env or ()}
@@ -101,4 +117,4 @@ def test_a_file_that_is_no_kubeconfig_is_told(
     file.write_text(text)
     monkeypatch.setenv("KUBECONFIG", str(file))
     with pytest.raises(BackendError, match=f"there is no Kubernetes to talk to: .*{told}"):
-        cluster_config(settings())
+        cluster_access(settings())

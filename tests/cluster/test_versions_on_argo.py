@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,6 +125,32 @@ def test_of_first_deployments_at_once_one_person_has_it_with_one_token(
     made.delete()
     again = deploy(file, name=name, settings=person("ann"))
     assert again.production_token not in (None, made.production_token)
+
+
+SLEEPING = Path(__file__).parent / "flows" / "sleeping.py"
+
+
+def test_a_run_that_a_schedule_started_outlives_the_schedule_and_the_deployment(
+    person: Callable[[str], Settings], name: str, argo: Callable[..., str]
+) -> None:
+    file = Path(os.environ["MFHERA_DATA_DIR"]).parent / "asleep.py"
+    plain = SLEEPING.read_text()
+    file.write_text(
+        plain.replace("import FlowSpec", "import FlowSpec, schedule").replace("class", "@schedule()\nclass")
+    )
+    deploy(file, name=name, settings=person("ann"))
+    fired = argo("submit", "--from", f"cronwf/{name}", "-o", "name").strip()
+    workflow = json.loads(command("kubectl", "get", "workflow", fired, "-o", "json"))
+    assert workflow["metadata"]["ownerReferences"][0]["kind"] == "CronWorkflow"
+
+    file.write_text(plain)
+    scheduled_no_more = deploy(file, name=name, settings=person("ann"))
+    assert cron(name) is None
+    scheduled_no_more.delete()
+
+    time.sleep(5)  # in which what is owned by something that is gone would go, too
+    assert "ownerReferences" not in json.loads(command("kubectl", "get", "workflow", fired, "-o", "json"))["metadata"]
+    command("kubectl", "delete", "workflow", fired, "--wait=false")
 
 
 def test_both_apis_of_a_cluster_know_the_same_versions(person: Callable[[str], Settings], name: str) -> None:
