@@ -29,6 +29,7 @@ from metaflow_hera.cli.parameters import FlowCommand, Words, found_flow, launche
 from metaflow_hera.cli.show import print_checked, print_shown
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.deploy.starting import check_beginnings
 from metaflow_hera.errors import MetaflowHeraError, UsageError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
@@ -117,7 +118,9 @@ def _parameters(words: Words) -> Sequence[Parameter]:
 @click.pass_context
 def check(ctx: click.Context) -> None:
     """Check the flow."""
-    print_checked(program_of(ctx).check())
+    checked = program_of(ctx).check()
+    check_beginnings(checked)
+    print_checked(checked)
 
 
 @click.command()

@@ -11,6 +11,7 @@ from metaflow_hera.cli.launching import launch_options, taken_launch
 from metaflow_hera.cli.options import flow_option, json_option, options, with_option
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.deploy.source import CheckedFlow, check_flow
+from metaflow_hera.deploy.starting import check_beginnings
 from metaflow_hera.drawing import to_svg, to_text
 from metaflow_hera.graph.as_json import to_json
 
@@ -27,6 +28,7 @@ def check(flow: str, flow_name: str | None, with_: tuple[str, ...], as_json: boo
       mfhera check flow.py
     """
     checked = check_flow(flow, name=flow_name, with_=with_, launch=taken_launch(chosen))
+    check_beginnings(checked)
     print_checked(checked, as_json=as_json)
 
 

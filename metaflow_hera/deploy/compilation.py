@@ -14,7 +14,7 @@ from metaflow_hera.deploy.pod_defaults import pod_defaults
 from metaflow_hera.deploy.projects import name_in_argo, prefix_in_production, project_of_flow
 from metaflow_hera.deploy.promises import check_promises
 from metaflow_hera.deploy.source import CheckedFlow
-from metaflow_hera.deploy.starting import schedule_of, triggers_of_flow
+from metaflow_hera.deploy.starting import check_beginnings, schedule_of, triggers_of_flow
 from metaflow_hera.flow.exit_hooks import hook_groups
 from metaflow_hera.labels import INSTANCE_LABEL, Annotations
 from metaflow_hera.package import CodePackage, NotebookSource, build, upload
@@ -52,6 +52,8 @@ def compile_flow(flow: CheckedFlow, choices: Choices, settings: Settings) -> Com
     """Evaluate deploy-time functions, package the code and compile; nothing is written."""
     name = name_in_argo(flow.name, flow.graph.decorators, choices.name, settings.user)
     check_promises(flow)
+    if choices.starts_by_itself:
+        check_beginnings(flow)
     tags.check(choices.tags)
     store = open_store(settings.datastore, settings)
     package = package_flow(flow, settings)

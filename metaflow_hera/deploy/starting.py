@@ -12,18 +12,58 @@ from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.errors import FlowError, Problem, UsageError
 from metaflow_hera.event_names import END_EVENT, flow_event
 from metaflow_hera.flow.current import provided
-from metaflow_hera.flow.decorators import flow_decorators, schedule
+from metaflow_hera.flow.decorators import FLOW_DECORATORS, flow_decorators, schedule
 from metaflow_hera.flow.parameter_values import ParameterContext, log_to_stderr
+from metaflow_hera.flow.written import flow_written
+from metaflow_hera.graph.parse import problem_of_decorator
 from metaflow_hera.plan.records import Concurrency, EventSource, Parameter, Plan, Reset, Schedule, Triggers
 from metaflow_hera.records.events import Awaited
 from metaflow_hera.settings import Settings, variable
 
 if TYPE_CHECKING:
     from metaflow_hera.flow.events import Event, Upstream
+    from metaflow_hera.graph.model import DecoratorSpec
 
+_SCHEDULE: Final = "schedule"
 _DECORATORS: Final = ("trigger", "trigger_on_finish")
 _NEEDED: Final = ("event_source", "event_name", "sensor_service_account")
 _BUS: Final = "default"
+
+
+def check_beginnings(flow: CheckedFlow) -> None:
+    """`FlowError` with all that keeps decorators from starting runs, as far as no function has to be called."""
+    problems = [
+        problem_of_decorator(flow.flow_class, base, spec.name, f"@{spec.name}: {text}")
+        for base, spec in _beginnings(flow.flow_class)
+        for text in _problems(spec, flow)
+    ]
+    if problems:
+        raise FlowError(problems)
+
+
+def _beginnings(flow_class: type) -> Iterator[tuple[type, DecoratorSpec]]:
+    """Its decorators that start runs; of a schedule of its own and of an inherited one, the former."""
+    names = set()
+    for base, specs in flow_written(flow_class):
+        for spec in specs:
+            if spec.name in _DECORATORS or (spec.name == _SCHEDULE and spec.name not in names):
+                yield base, spec
+            names.add(spec.name)
+
+
+def _problems(spec: DecoratorSpec, flow: CheckedFlow) -> Iterator[str]:
+    decorator = FLOW_DECORATORS[spec.name](**spec.attributes)
+    if isinstance(decorator, schedule):
+        line = decorator.expression
+        for parameter in flow.parameters if line else ():
+            if parameter.required:
+                yield f"parameter {parameter.name!r} has no default, and a scheduled run has nobody to give it a value"
+    else:
+        line = (getattr(decorator, "options", {}).get("reset_at") or {}).get("cron")
+    try:
+        five_fields(line or "* * * * *")
+    except FlowError as error:
+        yield str(error)
 
 
 def schedule_of(flow: CheckedFlow) -> Schedule | None:

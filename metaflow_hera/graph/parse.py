@@ -128,9 +128,14 @@ def _decorator_defects(flow_class: type) -> Iterator[Problem]:
         for number, spec in enumerate(written):
             before = names[:number].count(spec.name)
             for text in _flow_decorator_defects(flow_class, base, spec, before):
-                file = file_of(base)
-                line = decorator_line(text_of(file), base.__qualname__, spec.name, before) if file else None
-                yield Problem(f"flow {flow_class.__name__}: {text}", file, line)
+                yield problem_of_decorator(flow_class, base, spec.name, text, before)
+
+
+def problem_of_decorator(flow_class: type, base: type, name: str, text: str, before: int = 0) -> Problem:
+    """What is wrong with a decorator on *base*, at its line; *before* of the same name stand above it."""
+    file = file_of(base)
+    line = decorator_line(text_of(file), base.__qualname__, name, before) if file else None
+    return Problem(f"flow {flow_class.__name__}: {text}", file, line)
 
 
 def _flow_decorator_defects(flow_class: type, base: type, spec: DecoratorSpec, before: int) -> Iterator[str]:

@@ -307,3 +307,32 @@ def test_runs_of_a_deployment_are_listed_after_it_was_deleted() -> None:
     run = mfhera("trigger", "production", "--wait").stdout.strip()
     mfhera("delete", "production")
     assert [each["run"] for each in mfhera("runs", "production", "--json").json] == [run]
+
+
+BEGINNINGS = """
+@trigger(event="data", options={"reset_at": {"cron": "61 * * * *"}})
+@schedule(cron="0 6 ? * MON#1 *")
+class Begun(FlowSpec):
+    alpha = Parameter("alpha", required=True, type=int)
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+"""
+
+
+def test_whatever_keeps_a_flow_from_starting_by_itself_is_told_at_once_by_its_check_and_at_deploying() -> None:
+    file = Path("begun.py")
+    file.write_text(f"from metaflow_hera import FlowSpec, Parameter, schedule, step, trigger\n{BEGINNINGS}")
+    for words in (("check", file), ("deploy", file), ("compile", file)):
+        refused = mfhera(*words)
+        assert refused.code == 1
+        *_, first, second, third = refused.stderr.strip().splitlines()
+        assert first.endswith("begun.py:3: flow Begun: @trigger: the schedule '61 * * * *' cannot be read: bad minute")
+        assert "begun.py:4: flow Begun: @schedule: parameter 'alpha' has no default" in second
+        assert "begun.py:4: flow Begun: @schedule: the schedule '0 6 ? * MON#1 *' has 'MON#1'" in third
+    assert mfhera("run", file, "--alpha", 1).code == 0, "it can be run all the same"
