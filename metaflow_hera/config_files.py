@@ -1,4 +1,4 @@
-"""Files with settings: the nearest pyproject.toml, and the user's own."""
+"""Files with settings: the nearest pyproject.toml, the user's own, and the peer's."""
 
 from __future__ import annotations
 
@@ -25,8 +25,23 @@ def project_table(start: Path) -> Iterator[Table]:
 def user_table(environ: Mapping[str, str]) -> Iterator[Table]:
     """The user's own file, if there is one."""
     file = user_config_file(environ)
-    if file is not None and file.is_file():
+    if file is not None and _is_there(file):
         yield file, _toml(file)
+
+
+def peer_table(environ: Mapping[str, str]) -> Iterator[Table]:
+    """The peer's own file, as its command `configure` writes it, if there is one."""
+    home, profile = environ.get("METAFLOW_HOME") or "~/.metaflowconfig", environ.get("METAFLOW_PROFILE")
+    try:
+        file = Path(home).expanduser() / (f"config_{profile}.json" if profile else "config.json")
+    except RuntimeError:  # a user without a home has none
+        return
+    if _is_there(file):
+        yield file, _json_object(file)
+    elif profile:
+        raise SettingsError(
+            f"{file}: there is no such file, but METAFLOW_PROFILE is {profile!r}; write it, or unset that variable"
+        )
 
 
 def user_config_file(environ: Mapping[str, str]) -> Path | None:
@@ -49,6 +64,13 @@ def user_folder(environ: Mapping[str, str]) -> Path | None:
         return Path(folder, "mfhera") if folder else None
 
 
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except PermissionError:  # below a home that is somebody else's, as after `sudo -u`
+        return False
+
+
 def _content(file: Path) -> bytes:
     try:
         return file.read_bytes()
@@ -63,3 +85,16 @@ def _toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(_content(file).decode())
     except ValueError as error:
         raise SettingsError(f"{file}: cannot be read as TOML: {error}") from error
+
+
+def _json_object(file: Path) -> dict[str, Any]:
+    import json  # only where there is a file to read
+
+    try:
+        read = json.loads(_content(file))
+    except ValueError as error:
+        raise SettingsError(f"{file}: cannot be read as JSON: {error}; mend it, or move it away") from error
+    if not isinstance(read, dict):
+        found = type(read).__name__
+        raise SettingsError(f"{file}: must be a JSON object of METAFLOW_ names and their values, and is a {found}")
+    return read

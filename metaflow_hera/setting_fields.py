@@ -1,14 +1,53 @@
-"""Settings by what they are about: how steps run in pods, how long Workflows stay, and who is told of ends."""
+"""Settings by what they are about: how steps run in pods, how long Workflows stay, and who is told of ends.
+
+And what is a path among them, and what is a list.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from metaflow_hera.errors import SettingsError
+
+PATHS = (
+    *("datastore", "data_dir", "token_home"),
+    *("argo_token_file", "argo_ca_file", "argo_client_cert", "argo_client_key"),
+)
+"""Settings that are paths; those in a file are relative to it, others to the working directory."""
 
 
 def setting(help: str, *, peer: str = "", is_secret: bool = False) -> Any:
     """A setting's field; *peer* are the variables of the peer that mean the same, separated by spaces."""
     return field(default="", repr=not is_secret, metadata={"help": help, "peer": peer, "is_secret": is_secret})
+
+
+def absolute(values: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The values with paths made absolute: a daemon, a worker and another folder's command must mean the same place."""
+    return {name: _absolute_path(value, folder) if name in PATHS else value for name, value in values.items()}
+
+
+def _absolute_path(value: str, folder: Path) -> str:
+    if not value or "://" in value:
+        return value
+    try:
+        return os.path.normpath(folder / Path(value).expanduser())
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{value!r}: there is no home directory for '~' to stand for; write the whole path"
+        ) from error
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """The parts of a setting that is a list, each once.
+
+    >>> listed("a, b,,a")
+    ('a', 'b')
+    """
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
 
 
 @dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)

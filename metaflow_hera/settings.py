@@ -1,7 +1,8 @@
 """What can be configured, and the only reader of the environment and of configuration files.
 
 A value comes from the first of: an option, ``MFHERA_*``, the peer's ``METAFLOW_*`` name that means the same,
-``[tool.mfhera]`` in the nearest pyproject.toml, the user's config file, the default.
+``[tool.mfhera]`` in the nearest pyproject.toml, the user's config file, the peer's config file, the default. So what
+was written for us, or nearer to the flow, counts more than what the peer was once configured with.
 """
 
 from __future__ import annotations
@@ -17,25 +18,21 @@ from metaflow_hera.config_files import project_table, user_table
 from metaflow_hera.default_settings import default_values
 from metaflow_hera.errors import SettingsError
 from metaflow_hera.naming import EVENT_QUEUE_VARIABLE, POD_DIR_VARIABLE
+from metaflow_hera.peer_settings import PREFIX, Given, peer_root, peer_values, peer_variables, unread
 from metaflow_hera.setting_fields import (
     ArgoServerSettings,
     EventSettings,
     NotificationSettings,
     PodSettings,
     WorkflowSettings,
+    absolute,
+    listed,
     setting,
 )
 
 BACKENDS = ("embedded", "kubernetes", "argo")
 DEFAULT = "default"
 """The origin of a value that nobody set."""
-
-PATHS = (
-    *("datastore", "data_dir", "token_home"),
-    *("argo_token_file", "argo_ca_file", "argo_client_cert", "argo_client_key"),
-)
-"""Settings that are paths; those in a file are relative to it, others to the working directory."""
-
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 """In a URL."""
@@ -46,6 +43,8 @@ class Source(NamedTuple):
 
     name: str
     values: Mapping[str, str]
+    problem: str = ""
+    """Why these cannot be used, where no earlier source gives them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +104,8 @@ class Settings(NotificationSettings, EventSettings, WorkflowSettings, PodSetting
         for source in sources:
             for name, value in source.values.items():
                 if name not in values:
+                    if source.problem:
+                        raise SettingsError(source.problem)
                     values[name], origins[name] = value, source.name.replace("{}", _spelling(source.name, name))
         values.setdefault("datastore", str(Path(values["data_dir"]) / "store"))
         origins.setdefault("datastore", DEFAULT)
@@ -125,7 +126,7 @@ class Settings(NotificationSettings, EventSettings, WorkflowSettings, PodSetting
 
     @property
     def secrets_of_pods(self) -> tuple[str, ...]:
-        return _listed(self.pod_secrets)
+        return listed(self.pod_secrets)
 
     @property
     def decospecs(self) -> tuple[str, ...]:
@@ -137,7 +138,7 @@ class Settings(NotificationSettings, EventSettings, WorkflowSettings, PodSetting
         suffixes = self.package_suffixes
         for source in () if suffixes else _project_sources(folder):
             suffixes = source.values.get("package_suffixes", "")
-        return (".py", *_listed(suffixes))
+        return (".py", *listed(suffixes))
 
 
 def variable(name: str) -> str:
@@ -155,8 +156,18 @@ def from_environment(name: str) -> tuple[str, str] | None:
     For what is no setting but stands for an option of one flow: a parameter, a config.
     """
     return next(
-        ((full, os.environ[full]) for full in (f"MFHERA_{name}", f"METAFLOW_{name}") if os.environ.get(full)), None
+        ((full, os.environ[full]) for full in (f"MFHERA_{name}", f"{PREFIX}{name}") if os.environ.get(full)), None
     )
+
+
+def unread_of_peer() -> list[str]:
+    """The peer's variables that are set but mean nothing here, each with the file that it is in, if it is in one."""
+    return unread(peer_variables(os.environ), _all())
+
+
+def peer_names(name: str) -> tuple[str, ...]:
+    """The peer's variables that mean the same as a setting."""
+    return tuple(next(each for each in _all() if each.name == name).metadata["peer"].split())
 
 
 def pod_directory(default: str) -> Path:
@@ -210,34 +221,29 @@ def _all() -> Iterator[Any]:
     return iter(sorted(settings, key=lambda each: each.name not in Settings.__annotations__))  # the general ones first
 
 
-def _listed(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
 def _spelling(source: str, name: str) -> str:
     return f"--{_dashed(name)}" if source.startswith("option") else variable(name)
 
 
 def _sources(options: Mapping[str, str | None], environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
     given = {name: value for name, value in options.items() if value is not None}
-    yield Source("option {}", _absolute(given, cwd))
+    yield Source("option {}", absolute(given, cwd))
     names = [each.name for each in _all()]
     named = {name: environ[variable(name)] for name in names if environ.get(variable(name))}
-    yield Source("{}", _absolute(named, cwd))
-    yield from _peer_sources(environ, cwd)
+    yield Source("{}", absolute(named, cwd))
+    peer = peer_variables(environ)
+    yield from _peer_sources(peer, cwd, of_files=False)
     yield from _file_sources(cwd, environ)
+    yield from _peer_sources(peer, cwd, of_files=True)
     yield Source(DEFAULT, default_values(environ, cwd))
 
 
-def _peer_sources(environ: Mapping[str, str], cwd: Path) -> Iterator[Source]:
-    for each in _all():
-        if given := [peer for peer in each.metadata["peer"].split() if environ.get(peer)]:
-            # Several are lists, of which the peer's pods get all parts.
-            yield Source(" and ".join(given), {each.name: ",".join(environ[peer] for peer in given)})
-    kind = environ.get("METAFLOW_DEFAULT_DATASTORE", "").upper()
-    root = f"METAFLOW_DATASTORE_SYSROOT_{kind}"
-    if kind in ("S3", "LOCAL") and environ.get(root):
-        yield Source(root, _absolute({"datastore": environ[root]}, cwd))
+def _peer_sources(peer: Mapping[str, Given], cwd: Path, *, of_files: bool) -> Iterator[Source]:
+    for each in peer_values(peer, _all()):
+        # A container is told its datastore: a variable that came along with others must not end it.
+        if bool(each.file) is of_files and not (each.problem and is_in_pod()):
+            folder = each.file.parent if each.file else cwd
+            yield Source(each.origin, absolute({each.setting: each.value}, folder), each.problem)
 
 
 def _project_sources(start: Path) -> Iterator[Source]:
@@ -251,29 +257,13 @@ def _file_sources(cwd: Path, environ: Mapping[str, str]) -> Iterator[Source]:
 
 
 def peer_datastore(kind: str) -> str | None:
-    """Where the peer's ``--datastore s3`` or ``local`` points to in this environment."""
-    settings = Settings.load()
-    if root := os.environ.get(f"METAFLOW_DATASTORE_SYSROOT_{kind.upper()}"):
+    """Where the peer's ``--datastore s3`` or ``local`` points to here."""
+    if root := peer_root(peer_variables(os.environ), kind):
         return root
+    settings = Settings.load()
     if (kind == "s3") == settings.datastore.startswith("s3://"):
         return settings.datastore
     return None if kind == "s3" else str(Path(settings.data_dir) / "store")
-
-
-def _absolute(values: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The values with paths made absolute: a daemon, a worker and another folder's command must mean the same place."""
-    return {name: _absolute_path(value, folder) if name in PATHS else value for name, value in values.items()}
-
-
-def _absolute_path(value: str, folder: Path) -> str:
-    if not value or "://" in value:
-        return value
-    try:
-        return os.path.normpath(folder / Path(value).expanduser())
-    except RuntimeError as error:
-        raise SettingsError(
-            f"{value!r}: there is no home directory for '~' to stand for; write the whole path"
-        ) from error
 
 
 def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
@@ -284,7 +274,7 @@ def _texts(table: Mapping[str, Any], file: Path) -> dict[str, str]:
     problems += [f"{_dashed(name)!r} must be a text in quotes" for name in sorted(wrong)]
     if problems:
         raise SettingsError(f"{file}: {'; '.join(problems)}; settings are {', '.join(map(_dashed, sorted(known)))}")
-    return _absolute(values, file.parent)
+    return absolute(values, file.parent)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

@@ -50,6 +50,7 @@ def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(work)
     monkeypatch.setenv("MFHERA_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MFHERA_CONFIG_FILE", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("METAFLOW_HOME", str(tmp_path / "no-metaflowconfig"))
     monkeypatch.setenv("MFHERA_TOKEN_HOME", str(tmp_path / "tokens"))
     monkeypatch.setenv("MFHERA_USER", "tester")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))

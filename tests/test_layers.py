@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / "metaflow_hera"
 LAYERS = [
     {"errors"},
     {"naming", "command", "config_files", "event_names", "event_queue", "setting_fields"},
-    {"default_settings"},
+    {"default_settings", "peer_settings"},
     {"settings", "deployment_names", "labels", "config_parsers"},
     {"store", "vaults", "graph.model", "production_names"},
     {"flow", "records", "drawing", "graph.as_json", "graph.syntax", "graph.balance"},

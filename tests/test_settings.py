@@ -31,6 +31,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("MFHERA_", "METAFLOW_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("METAFLOW_HOME", str(tmp_path / "metaflowconfig"))
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)

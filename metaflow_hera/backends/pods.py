@@ -35,9 +35,16 @@ _HINTS: Final = (
     ),
     (
         re.compile("workflowtaskresults.* (forbidden|cannot)"),
-        "the service account of pods must be allowed to create and patch workflowtaskresults.argoproj.io",
+        "the service account of pods must be allowed to create and patch workflowtaskresults.argoproj.io: "
+        "`mfhera rbac` makes one that is; name it in the setting service-account (MFHERA_SERVICE_ACCOUNT)",
     ),
 )
+
+_NO_ACCESS: Final = re.compile(
+    r"metaflow_hera: cannot read \S+ in s3://.*(credentials|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch"
+    r"|ExpiredToken|InvalidToken|\(403\))"
+)
+"""What the first program of a container prints of a bucket that does not let it in."""
 
 _OF_ARGO: Final = re.compile(r"time=\S+ level=(?P<level>\w+) msg=(?:\"Alloc=|.* argo=true)")
 _EXIT: Final = re.compile(r"Error: exit status \d+")
@@ -47,6 +54,16 @@ _BAD: Final = ("error", "fatal", "panic")
 def hint(message: str) -> str:
     """What to do about a pod that waits, or that failed, with this message; empty if it says all itself."""
     return next((told for pattern, told in _HINTS if pattern.search(message)), "")
+
+
+def hint_of_lines(lines: Iterable[str]) -> str:
+    """What to do about a pod that printed these lines before our own code began; empty if they say all themselves."""
+    if not any(map(_NO_ACCESS.match, lines)):
+        return ""
+    return (
+        "pods have no credentials that the bucket takes: name a Kubernetes Secret with them in the setting pod-secrets "
+        "(MFHERA_POD_SECRETS), or in service-account one that has a role for the bucket (MFHERA_SERVICE_ACCOUNT)"
+    )
 
 
 def pod_name(workflow: str, node: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from itertools import islice
 
 from metaflow_hera.backends import Backend, NodeStatus, Phase, RunStatus
 from metaflow_hera.backends.open import open_backend
+from metaflow_hera.backends.pods import hint_of_lines
 from metaflow_hera.errors import BackendError
 from metaflow_hera.naming import workflow_of_run
 from metaflow_hera.settings import Settings
@@ -35,7 +36,9 @@ class PodLogs:
         for node in islice(_unrecorded(status, recorded), SHOWN):
             if (node.name, node.phase) not in self._told:
                 self._told.add((node.name, node.phase))
-                for line in (*self._printed(node), "; ".join(filter(None, (node.message, node.hint)))):
+                printed = self._printed(node)
+                last = "; ".join(filter(None, (node.message, node.hint or hint_of_lines(printed))))
+                for line in (*printed, last):
                     yield place_of(node), line
 
     def _printed(self, node: NodeStatus) -> list[str]:

@@ -148,6 +148,11 @@ def _is_in(plan: Plan, namespace: str) -> bool:
 
 def claim(found: Standing, tell: Tell) -> Mapping[str, str]:
     """Make the namespace that was found the one of the deployment; return what its annotations say of that."""
+    if found.rights.given is not None and found.held is None:
+        tell(
+            f"no token was needed, for {found.namespace} had none yet; the one that was given is not that of this "
+            "deployment: leave it out"
+        )
     if found.token is not None:
         digest = _change(found, found.token, tell)
     elif found.held is not None:

@@ -18,7 +18,7 @@ from metaflow_hera.flow.written import flow_written
 from metaflow_hera.graph.parse import problem_of_decorator
 from metaflow_hera.plan.records import Concurrency, EventSource, Parameter, Plan, Reset, Schedule, Triggers
 from metaflow_hera.records.events import Awaited
-from metaflow_hera.settings import Settings, variable
+from metaflow_hera.settings import Settings, peer_names, variable
 
 if TYPE_CHECKING:
     from metaflow_hera.flow.events import Event, Upstream
@@ -150,7 +150,7 @@ def _source(settings: Settings) -> EventSource | None:
 
 def check_for_cluster(plan: Plan, settings: Settings) -> None:
     """Refuse a plan whose events nobody would bring on a cluster, and an address that would betray a password."""
-    missing = [variable(name) for name in _NEEDED if not getattr(settings, name)]
+    missing = [" or ".join((variable(name), *peer_names(name))) for name in _NEEDED if not getattr(settings, name)]
     if plan.triggers is not None and missing:
         raise UsageError(
             f"{plan.name}: events start its runs, and on a cluster Argo Events brings them: set {', '.join(missing)}, "

@@ -40,6 +40,7 @@ _SHIPPED = {
     "integrations.py",
     "naming.py",
     "notifications",
+    "peer_settings.py",
     "py.typed",
     "records",
     "runtime",

@@ -35,6 +35,33 @@ def test_who_may_not_read_pods_is_told_so_in_a_line_beside_all_the_others(
 
 
 @pytest.mark.parametrize(
+    ("printed", "is_told"),
+    [
+        ("metaflow_hera: cannot read data/ab/cd in s3://bucket/flows: Unable to locate credentials", True),
+        (
+            "metaflow_hera: cannot read data/ab/cd in s3://bucket: An error occurred (InvalidAccessKeyId) when calling "
+            "the GetObject operation: the key does not exist",
+            True,
+        ),
+        ("metaflow_hera: cannot read data/ab/cd in s3://bucket: An error occurred (NoSuchKey)", False),
+        ("Unable to locate credentials", False),
+    ],
+)
+def test_a_container_that_the_bucket_does_not_let_in_is_told_with_the_setting_that_gives_it_credentials(
+    printed: str, is_told: bool, embedded_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Objects, "log", lambda objects, name, pod: [printed] * 5)
+    with opened_wire(embedded_settings) as url:
+        backend = open_backend(Settings.load({"backend": "argo", "argo_server": url, "namespace": NAMESPACE}))
+        backend.deploy(one_step("sys.exit(1)"))
+        *_, status = backend.watch(run := backend.trigger("onestep", {}))
+        *lines, last = [text for _, text in PodLogs(backend, run).lines(status, [])]
+    assert lines == [printed] * 5
+    assert last.startswith("main: Error (exit code 1)")
+    assert ("the setting pod-secrets (MFHERA_POD_SECRETS)" in last) is is_told
+
+
+@pytest.mark.parametrize(
     ("age", "phase", "told"),
     [
         (31, "", "no controller has taken it up; does one watch here?"),

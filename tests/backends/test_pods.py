@@ -34,6 +34,12 @@ def test_a_pod_that_waits_or_failed_is_told_with_what_to_do(message: str, told: 
     assert bool(hint(message)) == bool(told)
 
 
+def test_a_service_account_without_its_rights_is_told_with_the_setting_and_with_what_makes_one() -> None:
+    told = hint('workflowtaskresults.argoproj.io is forbidden: User "system:serviceaccount:prod:default" cannot create')
+    assert "`mfhera rbac` makes one" in told
+    assert "the setting service-account" in told
+
+
 def test_what_argos_own_program_prints_is_left_out_unless_it_complains() -> None:
     lines = [
         'time=2026-11-27T14:36:17.800Z level=INFO msg="waiting for signals" argo=true signalPath=/var/run/argo',

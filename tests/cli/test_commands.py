@@ -256,6 +256,27 @@ def test_the_settings_are_shown_with_their_origins() -> None:
     assert "MFHERA_DATA_DIR" in mfhera("config").stdout
 
 
+def test_the_settings_end_with_what_is_set_for_metaflow_but_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"METAFLOW_KUBERNETES_NAMESPACE": "flows", "METAFLOW_CARD_S3ROOT": "s3://cards"}')
+    env = {"METAFLOW_HOME": str(tmp_path), "METAFLOW_DEFAULT_METADATA": "service"}
+    done = mfhera("config", "--json", env=env)
+    assert done.json["namespace"] == {"value": "flows", "origin": f"METAFLOW_KUBERNETES_NAMESPACE in {file}"}
+    assert done.json["not_read"] == [f"METAFLOW_CARD_S3ROOT in {file}", "METAFLOW_DEFAULT_METADATA"]
+    told = f"set but not read: METAFLOW_CARD_S3ROOT in {file}, METAFLOW_DEFAULT_METADATA\n"
+    shown = mfhera("config", env=env)
+    assert (shown.code, shown.stderr) == (0, told)
+    assert "set but not read" not in shown.stdout
+    assert mfhera("config").stderr == ""
+
+
+def test_a_datastore_of_metaflows_that_cannot_be_used_ends_a_command_with_a_sentence() -> None:
+    done = mfhera("runs", env={"METAFLOW_DEFAULT_DATASTORE": "azure"})
+    assert done.code == 1
+    assert "METAFLOW_DEFAULT_DATASTORE is 'azure'" in done.stderr
+    assert done.stdout == ""
+
+
 def test_nothing_is_coloured_where_there_is_no_terminal(linear: Path) -> None:
     for done in (mfhera("run", linear), mfhera("runs"), mfhera("nothing")):
         assert "\x1b" not in done.stdout + done.stderr

@@ -142,7 +142,11 @@ def test_compile_names_the_settings_that_a_sensor_needs(flow: Path, monkeypatch:
     monkeypatch.setenv("MFHERA_EVENT_NAME", "metaflow")
     done = mfhera("compile", flow)
     assert done.code == 2
-    assert "set MFHERA_EVENT_SOURCE, MFHERA_SENSOR_SERVICE_ACCOUNT, which are" in done.stderr
+    told = (
+        "set MFHERA_EVENT_SOURCE or METAFLOW_ARGO_EVENTS_EVENT_SOURCE, "
+        "MFHERA_SENSOR_SERVICE_ACCOUNT or METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT, which are"
+    )
+    assert told in done.stderr
     assert done.stdout == ""
 
 

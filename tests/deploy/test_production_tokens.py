@@ -87,6 +87,18 @@ def test_the_first_deployment_makes_a_token_that_only_its_owner_has(person: Any)
     assert not any(token.encode() in data for data in others.values())
 
 
+def test_a_token_that_is_given_where_none_is_needed_yet_is_told_to_be_of_nothing(person: Any) -> None:
+    told: list[str] = []
+    made = deploy(TokenFlow, settings=person("ann"), authorize="one-of-metaflow", tell=told.append)
+    (line,) = [line for line in told if "no token was needed" in line]
+    assert "leave it out" in line
+    assert "one-of-metaflow" not in "".join(told)
+    assert made.production_token != "one-of-metaflow"
+    again: list[str] = []
+    deploy(TokenFlow, settings=person("ann"), authorize=made.production_token, tell=again.append)
+    assert not any("no token was needed" in line for line in again)
+
+
 def test_others_need_the_token_and_without_it_nothing_is_written(person: Any) -> None:
     made = deploy(TokenFlow, settings=person("ann"))
     before, plan = written(), deployed(made.name).plan

@@ -538,6 +538,14 @@ def test_the_secret_of_the_channels_is_named_by_the_container_that_tells_people_
     assert exit_command(plan, "exit-hooks").notify == ()
 
 
+def test_a_secret_that_is_named_twice_is_one_of_the_container_that_writes_the_end() -> None:
+    plan = compile_plan(
+        graph(LINEAR), options(secrets=("s3", "own", "s3"), notices=Notices(on_error=True, secret="own"))
+    )
+    assert container(plan, "exit").secrets == ("s3", "own")
+    assert container(plan, "exit").optional_secrets == ()
+
+
 def test_without_hooks_the_exit_costs_nothing_more() -> None:
     plan = compiled(LINEAR)
     (task,) = exit_tasks(plan)
