@@ -24,6 +24,7 @@
     │   ├── ForeignDeploymentError  what has that name is none of ours
     │   ├── ProductionTokenError    a deployment of somebody else's, without its token
     │   ├── UnknownRunError         no run of that id
+    │   ├── ForeignRunError         what has that id is none of ours
     │   └── EngineError             the embedded engine does not run, or does not answer
     ├── EventError                  an event that cannot be published
     ├── StepError                   a task went wrong outside of the user's own code
@@ -188,6 +189,10 @@ class ProductionTokenError(BackendError):
 
 class UnknownRunError(BackendError):
     """No run of that id."""
+
+
+class ForeignRunError(BackendError):
+    """What has that id where flows run is none of ours."""
 
 
 class EngineError(BackendError):

@@ -128,7 +128,10 @@ class Backend(Protocol):
         ...
 
     def run(self, run: str) -> RunStatus:
-        """`UnknownRunError` if there is none of that id."""
+        """`UnknownRunError` if there is none of that id, `ForeignRunError` if what has it is none of ours.
+
+        So does all else that takes a run.
+        """
         ...
 
     def runs(self, name: str | None = None) -> Iterator[RunStatus]:

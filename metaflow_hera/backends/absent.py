@@ -12,7 +12,7 @@ SHOWN: Final = 5
 def not_deployed(name: str, where: str, deployed: Sequence[str]) -> str:
     """Nothing has that name there, but others are *deployed*."""
     known = some_of(deployed, name, "`mfhera list`") or "nothing is"
-    return f"{name!r} is not deployed in {where} (deployed: {known}); deploy it with `mfhera deploy`"
+    return f"{name!r} is not deployed in {where} (deployed: {known})"
 
 
 def some_of(names: Sequence[str], like: str, listed_by: str) -> str:

@@ -42,6 +42,24 @@ def is_ours(document: Document) -> bool:
     return Annotations.FLOW in (document["metadata"].get("labels") or {})
 
 
+def is_our_run(workflow: Document) -> bool:
+    """Whether it tells its flow: a label that comes from the template when a controller takes the Workflow up."""
+    return bool(_flow(workflow))
+
+
+def is_untaken(workflow: Document) -> bool:
+    """Whether no controller has looked at it, so that it has nothing of its template yet."""
+    status = workflow.get("status") or {}
+    return "storedWorkflowTemplateSpec" not in status and phase_of(workflow) is Phase.PENDING
+
+
+def with_flow_of(workflow: Document, template: Document) -> dict[str, Any]:
+    """A Workflow with what a controller will write on it: whose flow it is."""
+    metadata = workflow["metadata"]
+    labels = {**(metadata.get("labels") or {}), Annotations.FLOW: _flow(template)}
+    return {**workflow, "metadata": {**metadata, "labels": labels}}
+
+
 def deployment_of(template: Document) -> Deployment:
     """`BackendError` for a template that this version did not write, and cannot read."""
     try:
@@ -87,7 +105,7 @@ def workflow_from(plan: Plan, values: Mapping[str, str]) -> dict[str, Any]:
 
 def name_of_deployment(workflow: Document) -> str:
     """Of the WorkflowTemplate behind a Workflow; empty for one that has none."""
-    labels = workflow["metadata"].get("labels", {})
+    labels = workflow["metadata"].get("labels") or {}
     reference = workflow.get("spec", {}).get("workflowTemplateRef") or {}
     return str(reference.get("name") or labels.get(fixed.TEMPLATE_LABEL) or labels.get(CRON_LABEL) or "")
 

@@ -13,7 +13,9 @@ from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.api_errors import no_namespace
 from metaflow_hera.backends.argo_objects import (
     deployment_of,
+    is_our_run,
     is_ours,
+    is_untaken,
     listed_deployment,
     name_of_deployment,
     order_of,
@@ -21,14 +23,22 @@ from metaflow_hera.backends.argo_objects import (
     run_status,
     templates_of,
     told_if_untaken,
+    with_flow_of,
     workflow_from,
 )
+from metaflow_hera.backends.foreign import foreign_deployment, foreign_run, is_metaflows
 from metaflow_hera.backends.one_off import one_off_workflow, plan_of_workflow
 from metaflow_hera.backends.parameters import completed
 from metaflow_hera.backends.pods import CONTAINERS, own_lines
 from metaflow_hera.backends.publishing import Publisher
 from metaflow_hera.backends.retrying import refuse_retry
-from metaflow_hera.errors import BackendError, ForeignDeploymentError, NotDeployedError, UnknownRunError
+from metaflow_hera.errors import (
+    BackendError,
+    ForeignDeploymentError,
+    ForeignRunError,
+    NotDeployedError,
+    UnknownRunError,
+)
 from metaflow_hera.labels import INSTANCE_LABEL, Annotations
 from metaflow_hera.naming import workflow_of_run, workflow_run_id
 from metaflow_hera.plan.records import Plan
@@ -123,20 +133,20 @@ class ClusterBackend:
                 yield from own_lines(self._api.log(workflow["metadata"]["name"], pod, container))
 
     def terminate(self, run: str) -> None:
-        terminated = self._act(Action.TERMINATE, run)
+        workflow = self._workflow(run)
         # Argo runs no exit handler then, so nobody else would write it.
-        if terminated is not None and (store := self._store(terminated)) is not None:
+        if self._act(Action.TERMINATE, workflow) and (store := self._store(workflow)) is not None:
             end = EndRecord(status=runs.FAILED, finished=time.time(), message=Shutdown.TERMINATE)
-            runs.end(store, run_status(terminated, with_nodes=False).flow, run, end)
+            runs.end(store, run_status(workflow, with_nodes=False).flow, run, end)
 
     def stop(self, run: str) -> None:
-        self._act(Action.STOP, run)
+        self._act(Action.STOP, self._workflow(run))
 
     def suspend(self, run: str) -> None:
-        self._act(Action.SUSPEND, run)
+        self._act(Action.SUSPEND, self._workflow(run))
 
     def unsuspend(self, run: str) -> None:
-        self._act(Action.UNSUSPEND, run)
+        self._act(Action.UNSUSPEND, self._workflow(run))
 
     def retry(self, run: str) -> None:
         workflow = self._workflow(run)
@@ -150,14 +160,14 @@ class ClusterBackend:
         if self._api.act(Action.RETRY, _workflow_name(run)) is None:
             raise self._unknown(run)
 
-    def _act(self, action: Action, run: str) -> dict[str, Any] | None:
-        """The Workflow after that; None if it had ended."""
-        if run_status(self._workflow(run), with_nodes=False).phase.is_final:
-            return None
-        changed = self._api.act(action, _workflow_name(run))
-        if changed is None:
-            raise self._unknown(run)
-        return changed
+    def _act(self, action: Action, workflow: Mapping[str, Any]) -> bool:
+        """Whether there was anything to do: it had not ended."""
+        before = run_status(workflow, with_nodes=False)
+        if before.phase.is_final:
+            return False
+        if self._api.act(action, workflow["metadata"]["name"]) is None:
+            raise self._unknown(before.run)
+        return True
 
     def _template(self, name: str) -> dict[str, Any]:
         template = self._api.get("WorkflowTemplate", name)
@@ -165,10 +175,7 @@ class ClusterBackend:
             names = [str(each["metadata"]["name"]) for each in self._templates()]
             raise NotDeployedError(not_deployed(name, self.where, names))
         if not is_ours(template):
-            raise ForeignDeploymentError(
-                f"there is a WorkflowTemplate {name!r} in {self._api.place} that is none of ours; whoever made it can "
-                f"remove it with: kubectl -n {self.namespace} delete workflowtemplate {name}"
-            )
+            raise ForeignDeploymentError(foreign_deployment(template, self._api.place, self.namespace))
         return template
 
     def _templates(self) -> list[dict[str, Any]]:
@@ -182,7 +189,22 @@ class ClusterBackend:
         workflow = self._api.get("Workflow", _workflow_name(run)) if workflow_of_run(run) else None
         if workflow is None:
             raise self._unknown(run)
-        return workflow
+        if is_our_run(workflow):
+            return workflow
+        if (template := self._template_to_come(workflow)) is None:
+            raise ForeignRunError(foreign_run(workflow, self._api.place, self.namespace))
+        return with_flow_of(workflow, template)
+
+    def _template_to_come(self, workflow: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The template of ours that a Workflow will run, of which a controller has put nothing on it yet.
+
+        So are those of CronWorkflows and of `argo submit --from` at first, or as long as too many others run.
+        """
+        name = name_of_deployment(workflow)
+        if not name or is_metaflows(workflow) or not is_untaken(workflow):
+            return None
+        template = self._api.get("WorkflowTemplate", name)
+        return template if template is not None and is_ours(template) else None
 
     def _unknown(self, run: str) -> UnknownRunError:
         return UnknownRunError(f"there is no run {run!r} in {self._api.place}; `mfhera runs` lists them")

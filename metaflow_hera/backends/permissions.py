@@ -61,7 +61,10 @@ OPERATIONS: Final[Mapping[str, tuple[Permission, ...]]] = {
         *_each("", "pods", "list", "delete"),
     ),
 }
-"""Of deployers, by the methods of a `backends.Backend`."""
+"""Of deployers, by the methods of a `backends.Backend`.
+
+Whoever asks for a run that no controller has taken up, and that none of ours started, must also get its template.
+"""
 
 OF_PODS: Final = _each(ARGO, "workflowtaskresults", "create", "patch")
 """Of Argo's executor beside each step; our own code in a pod asks Kubernetes for nothing."""

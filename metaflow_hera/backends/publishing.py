@@ -16,6 +16,7 @@ from metaflow_hera.argo.manifest import beside, from_manifests, manifests
 from metaflow_hera.backends.api import ArgoApi, ConflictingWriteError, Document
 from metaflow_hera.backends.api_errors import refuse_dropped
 from metaflow_hera.backends.argo_objects import is_going, is_ours
+from metaflow_hera.backends.foreign import in_the_way
 from metaflow_hera.errors import BackendError
 from metaflow_hera.labels import LABEL_PREFIX, Annotations
 from metaflow_hera.plan.records import Plan
@@ -137,9 +138,7 @@ class Publisher:
                 "differs from this one in dots alone; choose another name with --name"
             )
         if found is not None and not is_ours(found):
-            raise BackendError(
-                f"there is a {kind} {name!r} in {self.api.place} that is none of ours; choose another name with --name"
-            )
+            raise BackendError(in_the_way(kind, found, self.api.place))
         return found
 
     def _placed(self, document: Mapping[str, Any], **metadata: str) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,6 +12,7 @@ from metaflow_hera.cli.accepted import create_options
 from metaflow_hera.cli.controls import HELP, print_controlled
 from metaflow_hera.cli.deploy import print_deployed
 from metaflow_hera.cli.group import CommandGroup
+from metaflow_hera.cli.launching import branch_words
 from metaflow_hera.cli.lifecycle import lifecycle_options, taken_lifecycle
 from metaflow_hera.cli.options import (
     events_option,
@@ -24,6 +25,7 @@ from metaflow_hera.cli.options import (
 from metaflow_hera.cli.parameters import FlowCommand, Words
 from metaflow_hera.cli.peer import Program, program_of
 from metaflow_hera.cli.runs import print_runs
+from metaflow_hera.cli.targets import Look, deployed_first
 from metaflow_hera.cli.tokens import authorize_option, namespace_option, taken_tokens, token_options
 from metaflow_hera.cli.trigger import start
 from metaflow_hera.deploy import runs as use_cases
@@ -35,10 +37,9 @@ from metaflow_hera.deploy.manifests import checked_manifests
 from metaflow_hera.deploy.projects import name_of_class
 from metaflow_hera.deploy.rights import Rights
 from metaflow_hera.deploy.source import named_class
-from metaflow_hera.errors import NotDeployedError, UsageError
+from metaflow_hera.errors import UsageError
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.parameters import Parameter
-from metaflow_hera.settings import Settings
 
 
 def _name(ctx: click.Context) -> str:
@@ -48,14 +49,11 @@ def _name(ctx: click.Context) -> str:
     return name_of_class(flow_class, ctx.find_root().meta.get("name"), program.load().user)
 
 
-def _deployed(ctx: click.Context, look: Callable[[str, Settings], DeployedFlow] = deployed) -> DeployedFlow:
-    program = program_of(ctx)
-    try:
+def _deployed(ctx: click.Context, look: Look = deployed) -> DeployedFlow:
+    program, root = program_of(ctx), ctx.find_root()
+    words = f" --name {name}" if (name := root.meta.get("name")) else ""
+    with deployed_first(look, f"{root.info_name}{branch_words(program.launch)} argo-workflows{words} create"):
         return look(_name(ctx), program.load())
-    except NotDeployedError as error:
-        raise NotDeployedError(
-            f"{error}; deploy it first with: {ctx.find_root().info_name} argo-workflows create"
-        ) from error
 
 
 def _parameters(_: Words) -> Sequence[Parameter]:

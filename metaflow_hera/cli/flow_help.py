@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from metaflow_hera.errors import ParameterError
+from metaflow_hera.flow.include_file import IncludedFile
 from metaflow_hera.flow.launch import Open
 from metaflow_hera.flow.parameters import JSONType, Parameter, config_attributes, parameters_of
 
@@ -111,14 +112,15 @@ def _shown_default(parameter: Parameter) -> str:
         text = parameter.to_text(parameter.value_of(parameter.default))
     except ParameterError:  # the check of the flow tells, with all else
         return repr(parameter.default)
-    if parameter.is_file and isinstance(size := _description(text).get("size"), int):
-        return f"a file of {size:,} bytes, in the datastore"
-    return text
+    return shown_text(text) if parameter.is_file else text
 
 
-def _description(text: str) -> dict[str, object]:
-    """Of a file in the datastore; empty for the path of one here."""
-    return json.loads(text) if text.startswith("{") else {}
+def shown_text(text: str) -> str:
+    """The text of a parameter; of a file in the datastore, what tells more to a person than its description."""
+    try:
+        return f"a file of {IncludedFile.from_text(text).size:,} bytes, in the datastore"
+    except (ValueError, RecursionError):  # any other text, also one of JSON that is too deep
+        return text
 
 
 def metavar_of(parameter: Parameter) -> str:

@@ -38,6 +38,11 @@ trigger_option = click.option(
 )
 
 
+def branch_words(launch: LaunchOptions) -> str:
+    """The `branch_options` as they were given."""
+    return (f" --branch {launch.branch}" if launch.branch else "") + (" --production" if launch.production else "")
+
+
 def taken_launch(chosen: dict[str, Any]) -> LaunchOptions:
     """What was chosen of the `launch_options`, which are taken out of *chosen*."""
     return LaunchOptions(

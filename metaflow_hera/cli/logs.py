@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from metaflow_hera.cli import collector
 from metaflow_hera.cli.follow import interruptible
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
-from metaflow_hera.cli.output import print_json
+from metaflow_hera.cli.output import print_json, tell
 from metaflow_hera.deploy.exit_logs import read_exit_logs
 from metaflow_hera.deploy.logs import ALL_STREAMS, LogLine, follow_logs, read_logs, select
 from metaflow_hera.records.logs import STDERR, STDOUT
@@ -49,22 +50,30 @@ def logs(
     settings = settings_of(chosen["datastore"], chosen["backend"])
     streams = (only,) if only else ALL_STREAMS
     if of_exit:
-        print_lines(read_exit_logs(target, settings, streams), is_single=True, as_json=as_json)
+        exits = read_exit_logs(target, settings, streams)
+        print_lines(exits, f"the end of {target}", streams, is_single=True, as_json=as_json)
         return
     selection = select(target, settings, chosen["attempt"], streams)
-    is_single = bool(selection.path)
+    print_selected = partial(print_lines, of=target, streams=streams, is_single=bool(selection.path), as_json=as_json)
     if not follow:
-        print_lines(read_logs(selection, settings), is_single=is_single, as_json=as_json)
+        print_selected(read_logs(selection, settings))
         return
     collector.resume()
     with interruptible(selection.flow, selection.run):
-        print_lines(follow_logs(selection, settings), is_single=is_single, as_json=as_json)
+        print_selected(follow_logs(selection, settings))
 
 
-def print_lines(lines: Iterable[LogLine], *, is_single: bool, as_json: bool) -> None:
+def print_lines(
+    lines: Iterable[LogLine], of: str, streams: Sequence[str], *, is_single: bool, as_json: bool = False
+) -> None:
+    """Print the lines of these streams of something; if there are none, say so."""
+    has_printed = False
     for line in lines:
+        has_printed = True
         if as_json:
             print_json({name: getattr(line, name) for name in LogLine.__slots__})
         else:
             place = "" if is_single else click.style(f"[{line.step}/{line.path}] ", fg="cyan")
             click.echo(place + line.text)
+    if not has_printed:
+        tell(f"{of} has printed nothing" + (f" to {streams[0]}" if len(streams) == 1 else ""))

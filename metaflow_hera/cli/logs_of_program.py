@@ -38,8 +38,8 @@ def show(ctx: click.Context, /, path: str, only: str | None, attempt: int | None
     """Print what tasks printed, task after task."""
     if timestamps:
         tell("lines are kept as they were printed, so there are no times to show")
-    lines = read_logs(_selection(ctx, path, only, attempt), program_of(ctx).load())
-    print_lines(lines, is_single=True, as_json=False)
+    selection = _selection(ctx, path, only, attempt)
+    print_lines(read_logs(selection, program_of(ctx).load()), path, selection.streams, is_single=True)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from itertools import islice
 import click
 
 from metaflow_hera.backends import NodeStatus, RunStatus
+from metaflow_hera.cli.flow_help import shown_text
 from metaflow_hera.cli.options import json_option, place_options, settings_of
 from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
 from metaflow_hera.deploy import runs as use_cases
@@ -14,7 +15,7 @@ from metaflow_hera.deploy.events import event_name
 from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
 from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.naming import pathspec
-from metaflow_hera.settings import Settings
+from metaflow_hera.settings import DEFAULT, Settings
 
 SHOWN = 3
 """Failed tasks whose logs are pointed to."""
@@ -50,7 +51,8 @@ def print_runs(found: list[RunStatus], settings: Settings, name: str | None, *, 
         print_table(("RUN", "FLOW", "STATUS", "CREATED", "TOOK", "MESSAGE"), rows)
     else:
         tell(f"there are no runs{f' of {name}' if name else ''} in {settings.datastore}")
-        tell_where(settings)
+        if settings.origins.get("datastore") == DEFAULT:  # so it is in the data directory
+            tell_where(settings)
 
 
 @click.command()
@@ -91,7 +93,7 @@ def _print_parameters(status: RunStatus) -> None:
         click.echo(f"  started by {event_name(payload)}")
     for name, value in status.parameters.items():
         if name not in payloads and not (payloads and value == NONE):
-            click.echo(f"  --{name} {value}")
+            click.echo(f"  --{name} {shown_text(value)}")
 
 
 def _facts(status: RunStatus) -> dict[str, object]:

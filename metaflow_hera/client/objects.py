@@ -158,7 +158,10 @@ class OfRun(ClientObject[Child]):
     def _run(self) -> RunRecord:
         record = runs.read(self._store, *self._parts[:2])
         if record is None:
-            raise NotFoundError(f"{self.pathspec} is gone: its run is not in {self._store.uri} any more")
+            raise NotFoundError(
+                f"{self.pathspec} cannot be read: its run is not in {self._store.uri}; it was removed, or never was "
+                "there, as one that Metaflow recorded, which cannot be read here"
+            )
         return record
 
     @cached_property

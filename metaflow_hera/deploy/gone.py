@@ -6,7 +6,7 @@ import time
 
 from metaflow_hera.backends import Backend
 from metaflow_hera.deploy.rights import deployed_as
-from metaflow_hera.errors import UnknownRunError
+from metaflow_hera.errors import ForeignRunError, UnknownRunError
 from metaflow_hera.graph.as_json import from_json
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import RunKeys, workflow_of_run
@@ -41,14 +41,21 @@ def _is_gone(store: Store, record: RunRecord, backend: Backend) -> bool:
     is_shared = not record.namespace and "://" in store.uri
     if not record.deployment or record.namespace != backend.namespace or is_shared:
         return False
-    try:
-        backend.run(record.run)
-    except UnknownRunError:
-        pass
-    else:
+    if _is_there(record, backend):
         return False
     deployment = deployed_as(record.deployment, backend)
     return deployment is not None and deployment.plan.annotations.get(Annotations.DATASTORE) == store.uri
+
+
+def _is_there(record: RunRecord, backend: Backend) -> bool:
+    """Also where what has its name is none of ours, as far as can be seen: so nothing is certain."""
+    try:
+        backend.run(record.run)
+    except UnknownRunError:
+        return False
+    except ForeignRunError:
+        return True
+    return True
 
 
 def _has_succeeded(store: Store, record: RunRecord, keys: RunKeys) -> bool:

@@ -113,7 +113,7 @@ def brief_status(record: RunRecord, end: EndRecord | None) -> RunStatus:
 def ended_status(status: RunStatus, end: EndRecord) -> RunStatus:
     """The status of a run that ended like this."""
     finished = datetime.fromtimestamp(end.finished, UTC)
-    return replace(status, phase=Phase(end.status), message=end.message, finished=finished)
+    return replace(status, phase=Phase(end.status), message=end.message, finished=finished, is_suspended=False)
 
 
 def recorded_status(store: Store, flow: str, run: str) -> RunStatus:

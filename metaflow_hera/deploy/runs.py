@@ -196,6 +196,7 @@ def _brief(store: Store, keys: RunKeys, live: dict[str, RunStatus]) -> RunStatus
         return None
     end = end_of(store, record)
     known = live.get(keys.run)
-    if known is not None and (end is None or known.phase.is_final):
-        return known
-    return brief_status(record, end)
+    if known is None:
+        return brief_status(record, end)
+    # The end is written before the backend tells it; when it began does not change by that.
+    return known if end is None or known.phase.is_final else ended_status(known, end)

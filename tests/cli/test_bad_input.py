@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from command_line import FAILING, LINEAR, Done, mfhera, write_flow
+from command_line import FAILING, LINEAR, Done, call, mfhera, write_flow
 
 from metaflow_hera.settings import Settings
 
@@ -30,13 +30,14 @@ def end(self):
 pytestmark = pytest.mark.usefixtures("engine")
 
 
-def refused(done: Done, code: int, *texts: str) -> None:
+def refused(done: Done, code: int, *texts: str) -> Done:
     """The command ended with that code and said all of that, without a traceback."""
     assert "Traceback" not in done.stderr, done.stderr
     assert done.code == code, done.stderr
     for text in texts:
         assert text in done.stderr, done.stderr
     assert done.stdout == ""
+    return done
 
 
 def nothing_is_written() -> bool:
@@ -210,8 +211,14 @@ def test_an_unknown_run_and_an_unknown_deployment_say_how_to_find_known_ones() -
         refused(mfhera(command, "nonsense"), 2, "mfhera runs")
     refused(mfhera("status", "Nothing/123"), 1, "Nothing/123")
     refused(mfhera("trigger", "nothing"), 1, "'nothing' is not deployed", "mfhera deploy")
-    refused(mfhera("delete", "nothing"), 1, "'nothing' is not deployed")
-    refused(mfhera("trigger", write_flow("Linear", LINEAR)), 1, "mfhera deploy linear.py")
+    assert "deploy it" not in refused(mfhera("delete", "nothing"), 1, "'nothing' is not deployed").stderr
+    linear = write_flow("Linear", LINEAR)
+    refused(mfhera("trigger", linear), 1, "mfhera deploy linear.py")
+    named = mfhera("trigger", linear, "--flow", "Linear", "--name", "mine")
+    assert named.stderr.endswith("; deploy it first with: mfhera deploy linear.py --flow Linear --name mine\n")
+    there = call(linear, "argo-workflows", "--name", "mine", "trigger").stderr
+    assert there.endswith("; deploy it first with: python linear.py argo-workflows --name mine create\n")
+    assert "deploy it" not in refused(call(linear, "argo-workflows", "delete"), 1, "'linear' is not deployed").stderr
     assert nothing_is_written()
 
 
@@ -221,6 +228,7 @@ def test_where_nothing_is_found_the_place_is_named_and_where_it_comes_from(monke
     assert f"nothing is deployed in {settings.data_dir}; deploy" in mfhera("list").stderr
     refused(mfhera("trigger", "nothing"), 1, f"'nothing' is not deployed in {settings.data_dir}")
     monkeypatch.delenv("MFHERA_DATA_DIR")
+    assert mfhera("runs", "--datastore", "chosen").stderr == f"there are no runs in {Path('chosen').absolute()}\n"
     for command in ("runs", "list"):
         assert "at or above the working directory: see `mfhera config`" in mfhera(command).stderr
 
@@ -235,6 +243,9 @@ def test_runs_of_nothing_that_is_known_are_refused() -> None:
 
 def test_logs_of_what_is_not_there_name_what_is() -> None:
     run = mfhera("run", write_flow("Failing", FAILING)).stdout.strip()
+    silent = mfhera("logs", f"{run}/start")
+    assert (silent.code, silent.stdout, silent.stderr) == (0, "", f"{run}/start has printed nothing\n")
+    assert mfhera("logs", f"{run}/work", "--stdout").stderr == f"{run}/work has printed nothing to stdout\n"
     for words in ((), ("--follow",)):
         refused(mfhera("logs", f"{run}/nostep", *words), 1, f"{run}/nostep", "steps are start, work, join, end")
         refused(mfhera("logs", f"{run}/join", *words), 1, "steps that have begun are start, work")

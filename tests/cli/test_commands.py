@@ -97,6 +97,16 @@ def test_a_deployment_is_triggered_followed_listed_and_deleted(linear: Path) -> 
     assert mfhera("runs", "Linear", "--json").json[0]["run"] == run
 
 
+def test_the_status_of_a_run_shows_a_file_by_its_size_and_as_json_by_its_description() -> None:
+    Path("table.csv").write_text("a,b\n1,2\n")
+    mfhera("deploy", write_flow("Reads", 'table = IncludeFile("table", default="table.csv")\n' + LINEAR))
+    run = mfhera("trigger", "reads", "--wait", "--name", '{"type": "mfhera-file"}').stdout.strip()
+    shown = mfhera("status", run)
+    assert "  --table a file of 8 bytes, in the datastore\n" in shown.stdout
+    assert '  --name {"type": "mfhera-file"}\n' in shown.stdout
+    assert '"size": 8' in mfhera("status", run, "--json").json["parameters"]["table"]
+
+
 def test_a_failed_run_of_a_deployment_is_the_exit_code_of_waiting() -> None:
     mfhera("deploy", write_flow("Failing", FAILING))
     done = mfhera("trigger", "failing.py", "--wait", "--json")

@@ -12,7 +12,10 @@ from command_line import LINEAR, call, mfhera, write_flow
 from metaflow_hera import Flow, namespace
 from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.deploy import DeployedFlow
+from metaflow_hera.records import runs
+from metaflow_hera.records.run import EndRecord
 from metaflow_hera.settings import Settings
+from metaflow_hera.store import open_store
 
 HEADER = "import time\nfrom pathlib import Path"
 SLOW = LINEAR.replace("self.next(self.end)", "Path('begun').touch()\n    time.sleep(60)\n    self.next(self.end)", 1)
@@ -70,6 +73,17 @@ def test_a_run_is_stopped_once(slow: str) -> None:
     assert mfhera("stop", slow, "--json").json == {"run": slow, "stopped": False, "before": "Failed"}
     assert mfhera("suspend", slow).stdout == f"{slow} had ended already: Failed\n"
     assert mfhera("status", slow, "--json").json["message"] == "stopped"
+
+
+def test_when_a_run_began_does_not_change_by_its_end_being_written_before_the_backend_tells_it(slow: str) -> None:
+    settings = Settings.load()
+    before = mfhera("status", slow, "--json").json
+    end = EndRecord(status="Succeeded", finished=time.time())
+    runs.end(open_store(settings.datastore, settings), "Slow", slow, end)
+    (listed,) = mfhera("runs", "Slow", "--json").json
+    assert (listed["phase"], before["phase"]) == ("Succeeded", "Running")
+    assert (listed["created"], listed["started"]) == (before["created"], before["started"])
+    mfhera("terminate", slow)
 
 
 def test_a_run_is_suspended_and_goes_on(slow: str) -> None:

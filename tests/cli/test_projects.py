@@ -85,7 +85,10 @@ def test_what_changes_a_deployment_takes_its_flow_and_its_branch(flow: Path) -> 
         missing = mfhera(*words, flow, "--production")
         assert missing.code == 1
         assert "'fraud.prod.down' is not deployed" in missing.stderr
-        assert f"deploy it first with: mfhera deploy {flow}" in missing.stderr
+        advice = f"; deploy it first with: mfhera deploy {flow} --production\n"
+        assert missing.stderr.endswith(advice) is (words != ("delete",)), missing.stderr
+    there = call(flow, "--production", "argo-workflows", "trigger").stderr
+    assert there.endswith(f"; deploy it first with: python {flow.name} --production argo-workflows create\n")
     assert mfhera("delete", flow, *branch).stdout == "fraud.test.trial.down is deleted\n"
 
 

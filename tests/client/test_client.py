@@ -23,11 +23,12 @@ from metaflow_hera.client import (
     get_namespace,
     namespace,
 )
+from metaflow_hera.client.trigger import Trigger
 from metaflow_hera.errors import ArtifactError, NotFoundError, UsageError, WrongNamespaceError
 from metaflow_hera.naming import RunKeys, data_key
 from metaflow_hera.records import artifacts, runs, tags, tasks
 from metaflow_hera.records.logs import STDERR, STDOUT, LogWriter
-from metaflow_hera.records.run import EndRecord, RunRecord
+from metaflow_hera.records.run import Cause, EndRecord, RunRecord
 from metaflow_hera.records.task import Claim, Failure, Frame, TaskRecord, TaskStatus
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store, open_store
@@ -517,3 +518,12 @@ def test_a_run_on_s3_is_read_alike(s3: object, monkeypatch: pytest.MonkeyPatch) 
     assert sum(task.data.x for task in run["work"]) == sum(range(40))
     tags.edit(writer.store, writer.keys, add=["t"])
     assert run.user_tags == {"t"}
+
+
+def test_a_run_that_started_another_and_is_not_here_may_be_one_of_metaflow(store: Store) -> None:
+    cause = Cause(type="run", name="IngestFlow", id="IngestFlow/argo-ingestflow-x1", timestamp=T0)
+    started_by = Trigger([cause], store).run
+    assert started_by is not None
+    told = f"argo-ingestflow-x1.* cannot be read: its run is not in {store.uri}; .*one that Metaflow recorded"
+    with pytest.raises(NotFoundError, match=told):
+        _ = started_by.data
