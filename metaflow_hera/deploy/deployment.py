@@ -11,6 +11,7 @@ from typing import Unpack
 from metaflow_hera.backends import Deployment
 from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
+from metaflow_hera.config_files import project_table
 from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
 from metaflow_hera.deploy.deployed_flows import DeployedFlow
@@ -137,6 +138,7 @@ def check_deployment(
 def _planned(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell, tokens: TokenChoices) -> _Planned:
     """What would be deployed, once the backend has nothing against it."""
     tell(f"{flow.name}: {len(flow.graph.order)} steps checked")
+    _tell_unused_settings(flow, tell)
     backend = open_backend(settings)
     found = look_for(flow, choices, settings, backend, tokens)
     compiled = compile_flow(flow, replace(choices, production=found.namespace), settings)
@@ -158,6 +160,15 @@ def _planned(flow: CheckedFlow, choices: Choices, settings: Settings, tell: Tell
         replaced=found.replaced.plan if found.replaced else None,
     )
     return _Planned(compiled, found, made)
+
+
+def _tell_unused_settings(flow: CheckedFlow, tell: Tell) -> None:
+    """Whoever deploys from another folder than that of the flow may expect its settings to count."""
+    beside = next(project_table(flow.file.parent), None) if flow.file else None
+    here = next(project_table(Path.cwd()), None)
+    if beside is not None and beside[1] and (here is None or here[0] != beside[0]):
+        counts = f"those of {here[0]} do" if here else "there are none at or above this folder"
+        tell(f"the settings in {beside[0]}, beside the flow, do not count here; {counts}")
 
 
 def tell_not_honoured(plan: Plan, settings: Settings, tell: Tell) -> None:

@@ -330,3 +330,20 @@ def test_of_several_who_deploy_at_once_each_has_the_last_word_or_is_told_who_has
     for number, found in live.items():
         is_told = any("at the same time: version" in sentence for sentence in told[number])
         assert (found == str(number)) is not is_told
+
+
+def test_settings_beside_a_flow_that_do_not_count_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside, here = tmp_path / "flows", tmp_path / "here"
+    for folder in (beside, here):
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text("[tool.mfhera]\nuser = 'ann'\n")
+    (beside / "cell_flow.py").write_text(CELL)
+    told: list[str] = []
+
+    monkeypatch.chdir(here)
+    deploy(beside / "cell_flow.py", tell=told.append)
+    assert f"the settings in {beside}/pyproject.toml, beside the flow, do not count here; those of {here}" in told[1]
+    told.clear()
+    monkeypatch.chdir(beside)
+    deploy(beside / "cell_flow.py", tell=told.append)
+    assert not [text for text in told if "do not count" in text]
