@@ -67,6 +67,7 @@ class _Rest:
             link=self.command.link,
             alert_source=self.command.alert_source,
             alert_metadata=self.command.alert_metadata,
+            secret=self.command.secret,
         )
         for channel, sentence in notify(end, Settings.load(), lambda name: self._is_done(_told(name))):
             print_now(sentence)

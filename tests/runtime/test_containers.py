@@ -517,3 +517,11 @@ def test_hooks_are_called_and_people_are_told_where_the_store_keeps_nothing_of_i
     for fact in ("Slack was told how the run ended", "the exit hook quick was called", "the exit hook slow was called"):
         assert f"that {fact} cannot be written down, so a pod that takes over does it anew: datastore" in done.stdout
     assert "some of what was printed is not stored yet: datastore" in done.stderr
+
+
+def test_a_secret_of_channels_that_is_missing_is_named(directory_store: Store, tmp_path: Path) -> None:
+    deployment, command = with_hooks(directory_store, tmp_path)
+    done = deployment.end(deployment.begin(replace(command, notify=("error",), secret="channels")))
+    assert "is set; the Secret 'channels' is missing in the run's namespace, or has none of these keys\n" in done.stdout
+    alone = deployment.end(deployment.begin(replace(command, notify=("error",))))
+    assert "MFHERA_INCIDENT_IO_API_KEY is set\n" in alone.stdout
