@@ -10,7 +10,7 @@ import click
 from metaflow_hera.cli import collector
 from metaflow_hera.cli.follow import interruptible
 from metaflow_hera.cli.options import json_option, options, place_options, settings_of
-from metaflow_hera.cli.output import print_json
+from metaflow_hera.cli.output import print_json, tell
 from metaflow_hera.deploy.exit_logs import read_exit_logs
 from metaflow_hera.deploy.logs import ALL_STREAMS, LogLine, follow_logs, read_logs, select
 from metaflow_hera.records.logs import STDERR, STDOUT
@@ -54,11 +54,11 @@ def logs(
     selection = select(target, settings, chosen["attempt"], streams)
     is_single = bool(selection.path)
     if not follow:
-        print_lines(read_logs(selection, settings), is_single=is_single, as_json=as_json)
+        print_lines(read_logs(selection, settings, tell), is_single=is_single, as_json=as_json)
         return
     collector.resume()
     with interruptible(selection.flow, selection.run):
-        print_lines(follow_logs(selection, settings), is_single=is_single, as_json=as_json)
+        print_lines(follow_logs(selection, settings, tell=tell), is_single=is_single, as_json=as_json)
 
 
 def print_lines(lines: Iterable[LogLine], *, is_single: bool, as_json: bool) -> None:
