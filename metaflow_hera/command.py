@@ -120,6 +120,8 @@ class ExitCommand(_Command):
     """These three as in a `TaskCommand`."""
     notify: tuple[str, ...] = ()
     """On which ends people are told: any of the two above."""
+    secret: str = ""
+    """The Kubernetes Secret by which they are told; empty where the environment has it already."""
     link: str = ""
     """A page about the run."""
     alert_source: str = ""

@@ -56,11 +56,11 @@ def logs(
     selection = select(target, settings, chosen["attempt"], streams)
     print_selected = partial(print_lines, of=target, streams=streams, is_single=bool(selection.path), as_json=as_json)
     if not follow:
-        print_selected(read_logs(selection, settings))
+        print_selected(read_logs(selection, settings, tell))
         return
     collector.resume()
     with interruptible(selection.flow, selection.run):
-        print_selected(follow_logs(selection, settings))
+        print_selected(follow_logs(selection, settings, tell=tell))
 
 
 def print_lines(

@@ -31,7 +31,7 @@ class Role(StrEnum):
     """Look at runs with the Client, `mfhera logs`, `mfhera status`."""
 
 
-_PODS_WRITE: Final = (f"{DATA_PREFIX}*", "*/runs/*", "*/index/*")
+_PODS_WRITE: Final = (f"{DATA_PREFIX}*", "*/runs/*", "*/index/*", "*/exits/*")
 
 
 def policy(role: Role, datastore: str, data_root: str = "", partition: str = "aws") -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from metaflow_hera.backends import RunStatus
+from metaflow_hera.backends import Phase, RunStatus
 from metaflow_hera.deploy.pod_logs import Place, PodLogs, place_of, pod_logs
 from metaflow_hera.deploy.recorded import missing, open_records, step_ranks
 from metaflow_hera.deploy.runs import locate, status
+from metaflow_hera.deploy.telling import Tell, silent
 from metaflow_hera.errors import UnknownRunError
 from metaflow_hera.naming import CLAIM, AttemptKeys, RunKeys, pathspec
 from metaflow_hera.records import tasks
@@ -86,13 +87,17 @@ def select(
     return Selection(flow=flow, run=run, step=step, path=path, attempt=attempt, streams=streams)
 
 
-def read_logs(selection: Selection, settings: Settings) -> Iterator[LogLine]:
-    """The lines that are written, task by task in the order of the steps, stdout before stderr."""
+def read_logs(selection: Selection, settings: Settings, tell: Tell = silent) -> Iterator[LogLine]:
+    """The lines that are written, task by task in the order of the steps, stdout before stderr.
+
+    That the run has not begun is told.
+    """
     store = open_records(settings)
     segments, attempts = _listed(store, selection, {})
     of_pods: list[LogLine] = []
     if (known := pod_logs(selection.run, settings)) is not None:
         of_pods += _of_pods(selection, *known, attempts)
+        _Beginning(tell).look(known[1])
     if not of_pods:
         _refuse_nothing(store, selection, attempts)
     wanted = [
@@ -118,11 +123,12 @@ def _of_pods(selection: Selection, pods: PodLogs, found: RunStatus, attempts: At
 
 
 def follow_logs(
-    selection: Selection, settings: Settings, has_ended: Callable[[], bool] | None = None
+    selection: Selection, settings: Settings, has_ended: Callable[[], bool] | None = None, tell: Tell = silent
 ) -> Iterator[LogLine]:
     """The lines as they come, of every attempt, up to the end of the run; what is there already as `read_logs` has it.
 
     With an attempt in the selection, those of that one. *has_ended* is for whoever knows of the end without asking.
+    That the run has not begun is told, and why, once the backend knows.
     """
     store = open_records(settings)
     seen: dict[Stream, int] = {}
@@ -130,8 +136,10 @@ def follow_logs(
     is_over = has_told = False
     known = pod_logs(selection.run, settings)
     cloned: dict[Place, AttemptKeys | None] = {}
+    beginning = _Beginning(tell)
     while not is_over:
         found = status(f"{selection.flow}/{selection.run}", settings)
+        beginning.look(found)
         is_over = found.phase.is_final or (has_ended is not None and has_ended())
         segments, attempts = _listed(store, selection, cloned)
         of_pods = [*_of_pods(selection, known[0], found, attempts)] if known else []
@@ -149,6 +157,20 @@ def follow_logs(
         yield from of_pods
         if not is_over:
             time.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Tells of a run that has not begun, each thing once."""
+
+    tell: Tell
+    told: set[str] = field(default_factory=set)
+
+    def look(self, found: RunStatus) -> None:
+        if found.phase is not Phase.PENDING or found.message in self.told:
+            return
+        self.told.add(found.message)
+        self.tell(f"run {found.run} waits to begin" + (f": {found.message}" if found.message else ""))
 
 
 def _order(store: Store, keys: RunKeys) -> Callable[[Stream], tuple[object, ...]]:

@@ -26,7 +26,9 @@ def notify(end: RunEnd, settings: Settings, is_done: Callable[[str], bool]) -> I
     """Tell every channel that *is_done* does not know yet; gives its name, empty if that failed, and a sentence."""
     channels = channels_of(settings)
     if not channels:
-        yield "", f"nobody was told how the run ended: none of {', '.join(VARIABLES)} is set"
+        where = f"; the Secret {end.secret!r} is missing in the run's namespace, or has none of these keys"
+        none_set = f"none of {', '.join(VARIABLES)} is set"
+        yield "", f"nobody was told how the run ended: {none_set}{where if end.secret else ''}"
     for channel in channels:
         if is_done(channel.name):
             continue

@@ -27,6 +27,8 @@ class RunEnd:
     link: str = ""
     alert_source: str = ""
     alert_metadata: tuple[str, ...] = ()
+    secret: str = ""
+    """The Kubernetes Secret that has the URLs and keys of channels; empty where the environment has them without."""
 
     @property
     def pathspec(self) -> str:

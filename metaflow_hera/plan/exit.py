@@ -69,6 +69,7 @@ def _container(name: str, group: HookGroup, graph: Graph, options: CompileOption
         production=literal(options.production),
         namespace=literal(options.user_namespace),
         notify=tuple(_wanted(notices)),
+        secret=literal(notices.secret),
         link=_link(notices),
         alert_source=literal(notices.alert_source),
         alert_metadata=tuple(map(literal, notices.alert_metadata)),

@@ -41,6 +41,12 @@ class LogWriter:
             self._pending.clear()
 
 
+def append(store: Store, keys: AttemptKeys, stream: str, data: bytes) -> None:
+    """Write *data* after all that is there of a stream whose writer is done."""
+    written = sum(1 for _ in store.keys(keys.log_prefix(stream)))
+    store.put(keys.log(stream, written), data)
+
+
 def origin_keys(keys: RunKeys, record: TaskRecord) -> AttemptKeys:
     """Where the attempt ran that left a record: of a clone, in the run that it was taken from."""
     if not record.origin:

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from metaflow_hera import compat
 from metaflow_hera.command import TaskCommand
-from metaflow_hera.errors import MetaflowHeraError, StepError
+from metaflow_hera.errors import MetaflowHeraError, StepError, StoreError
 from metaflow_hera.flow.decospec import parse_decospec
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.prepare import decorated, prepare
 from metaflow_hera.flow.spec import FlowSpec
 from metaflow_hera.graph.model import Graph
 from metaflow_hera.graph.parse import parse
-from metaflow_hera.naming import PARAMETERS_FILE, TERMINATION_LOG, output_file
-from metaflow_hera.records import runs
+from metaflow_hera.naming import PARAMETERS_FILE, TERMINATION_LOG, RunKeys, iteration_path, output_file
+from metaflow_hera.records import logs, runs, tasks
 from metaflow_hera.records.run import EndRecord
 from metaflow_hera.records.tasks import Claimed
 from metaflow_hera.runtime.beginning import run_record
@@ -53,7 +53,7 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
     if outcome.ok and command.publishes and settings.events_url:
         from metaflow_hera.runtime.publishing import publish_success  # HTTP, which few containers speak
 
-        publish_success(command, settings)
+        publish_success(command, settings, partial(_add_to_log, command, store, outcome.attempt))
     if outcome.terminated and not outcome.ok:
         # Argo leaves the exit handler out when a workflow is terminated; if the task is tried again, the run goes on.
         end = EndRecord(status=runs.FAILED, finished=time.time(), message=f"step {command.step!r}: {outcome.message}")
@@ -61,6 +61,18 @@ def run_task(command: TaskCommand, folder: Path, settings: Settings) -> int:
     if not outcome.ok:
         leave_reason(folder, outcome.message)
     return 0 if outcome.ok else 1
+
+
+def _add_to_log(command: TaskCommand, store: Store, attempt: int, text: str) -> None:
+    """Tell something on stderr, and in the log of the task, which is over."""
+    sys.stderr.write(text)
+    keys, path = RunKeys(command.flow, command.run), command.path
+    try:
+        if command.repeats:
+            path = iteration_path(path, tasks.last_iteration(store, keys, command.step, path) or 0)
+        logs.append(store, keys.attempt(command.step, path, attempt), logs.STDERR, text.encode())
+    except StoreError as error:
+        sys.stderr.write(f"metaflow_hera: the line before this one is not stored: {error}\n")
 
 
 def leave_reason(folder: Path, message: str) -> None:

@@ -1,6 +1,8 @@
 """The end of a run in its container: first it is written down, then people are told, then exit hooks are called.
 
 Nothing of that changes how the run ended, and nothing of it happens twice for one end, however often the pod is tried.
+That is kept in the store. Where the store does not take it, everything is done all the same, and this is told: a hook
+that is called twice does less harm than one that never is.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaflow_hera.command import ExitCommand
-from metaflow_hera.errors import ConflictError, MetaflowHeraError
+from metaflow_hera.errors import ConflictError, MetaflowHeraError, StoreError
 from metaflow_hera.naming import ExitKeys, RunKeys, own_tag, pathspec
 from metaflow_hera.records import runs
 from metaflow_hera.records.run import EndRecord
@@ -65,11 +67,12 @@ class _Rest:
             link=self.command.link,
             alert_source=self.command.alert_source,
             alert_metadata=self.command.alert_metadata,
+            secret=self.command.secret,
         )
         for channel, sentence in notify(end, Settings.load(), lambda name: self._is_done(_told(name))):
             print_now(sentence)
             if channel:
-                self._begin(_told(channel))
+                self._begin(_told(channel), sentence)
 
     def _call_hooks(self) -> None:
         from metaflow_hera.client import Run, namespace  # with its rooms, for hooks only
@@ -87,20 +90,26 @@ class _Rest:
         path = pathspec(command.flow, command.run)
         namespace(command.namespace or own_tag(command.production, command.user))
         for hook in hooks_of(flow_class, succeeded=self.end.status == runs.SUCCEEDED, image=command.image):
-            if not self._begin(hook.name):
+            if not self._begin(hook.name, f"the exit hook {hook.name} was called"):
                 print_now(f"the exit hook {hook.name} was called before, by a pod that did not come to its end")
             elif problem := call_hook(hook, lambda: Run(path, store=self.store, namespace_check=False)):
                 print_now(problem)
 
     def _is_done(self, what: str) -> bool:
-        return self.store.head(self.keys.done(what)) != ABSENT
+        try:
+            return self.store.head(self.keys.done(what)) != ABSENT
+        except StoreError as error:
+            print_now(f"whether an exit step before this one did that is not known: {error}")
+            return False
 
-    def _begin(self, what: str) -> bool:
-        """Write down that it is done from now on; False if it was before."""
+    def _begin(self, what: str, fact: str) -> bool:
+        """Write down that it is done from now on; False if it was before. *fact* says the same to people."""
         try:
             self.store.put(self.keys.done(what), b"", expect=ABSENT)
         except ConflictError:
             return False
+        except StoreError as error:
+            print_now(f"that {fact} cannot be written down, so a pod that takes over does it anew: {error}")
         return True
 
 

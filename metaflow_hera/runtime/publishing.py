@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 from metaflow_hera.command import TaskCommand
@@ -18,7 +18,7 @@ TIMEOUT: Final = 5
 RETRIES: Final = 1
 
 
-def publish_success(command: TaskCommand, settings: Settings) -> None:
+def publish_success(command: TaskCommand, settings: Settings, tell: Callable[[str], None]) -> None:
     """Publish the events of the task, if there is an address; what hinders it is told, and changes nothing.
 
     An attempt that finds that its task succeeded before publishes them again: their ids tell that they are the same.
@@ -29,5 +29,5 @@ def publish_success(command: TaskCommand, settings: Settings) -> None:
         try:
             post(settings.events_url, {"name": name, "payload": payload}, retries=RETRIES, timeout=TIMEOUT)
         except EventError as error:
-            sys.stderr.write(f"{error}; flows that wait for it are not started\n")
+            tell(f"{error}; flows that wait for it are not started\n")
             return

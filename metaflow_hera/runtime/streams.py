@@ -68,7 +68,7 @@ class Output:
         try:
             self._writer.flush()
         except StoreError as error:
-            sys.stderr.write(f"metaflow_hera: some of the task's output is not stored yet: {error}\n")
+            sys.stderr.write(f"metaflow_hera: some of what was printed is not stored yet: {error}\n")
 
     def take(self, data: bytes) -> None:
         """Show *data*, and keep it for the store."""

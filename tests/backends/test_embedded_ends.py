@@ -188,6 +188,28 @@ def test_a_flow_without_hooks_has_no_exit_log(tmp_path: Path, embedded_settings:
         exit_log(run.id, embedded_settings)
 
 
+def test_why_there_is_no_exit_log_is_told(tmp_path: Path, embedded_settings: Settings) -> None:
+    source = FLOW.replace("self.next", "import time; time.sleep(60 if self.fails else 0); self.next")
+    source = source.replace("raise OSError", "print")
+    flow = deployed(tmp_path, embedded_settings, source)
+    run = flow.trigger(fails=True)
+    with pytest.raises(UnknownRunError, match=r"it has not ended yet: it is (Pending|Running)"):
+        exit_log(run.run_id, embedded_settings)
+    run.terminate()
+    run.wait_for_completion(check_interval=0.1, timeout=60)
+    with pytest.raises(UnknownRunError, match="it was terminated, and Argo runs no exit step then"):
+        exit_log(run.run_id, embedded_settings)
+
+
+def test_hooks_that_are_for_other_ends_are_told_apart_from_an_exit_step_that_could_not_write(
+    tmp_path: Path, embedded_settings: Settings
+) -> None:
+    source = FLOW.replace(", on_error=[badly]", "")
+    run = deployed(tmp_path, embedded_settings, source).trigger(fails=True).wait(timeout=60, check=False)
+    with pytest.raises(UnknownRunError, match="none of its exit hooks is for a run that ends as Failed, or its exit"):
+        exit_log(run.id, embedded_settings)
+
+
 def test_people_are_told_of_a_failure_by_every_channel(tmp_path: Path, settings: Settings, service: Service) -> None:
     flow = deployed(
         tmp_path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from argo_wire import NAMESPACE, Objects, Refusal, opened_wire
@@ -11,6 +12,7 @@ from backend_plans import one_step
 from metaflow_hera.backends import Phase
 from metaflow_hera.backends.argo_objects import run_status, told_if_untaken
 from metaflow_hera.backends.open import open_backend
+from metaflow_hera.deploy.logs import follow_logs, select
 from metaflow_hera.deploy.pod_logs import PodLogs
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
@@ -81,6 +83,32 @@ def test_a_run_that_nobody_takes_up_says_so_after_a_while(age: int, phase: str, 
     status = told_if_untaken(run_status(workflow), created + timedelta(seconds=age), "here")
     assert status.message == told
     assert status.phase is Phase(phase or "Pending")
+
+
+def test_who_follows_the_logs_of_a_run_that_nobody_takes_up_is_told_what_they_wait_for(
+    embedded_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born = [datetime.now(UTC)]
+
+    def as_if_there_were_no_controller(objects: Objects, workflow: dict[str, Any]) -> None:
+        workflow["metadata"]["creationTimestamp"] = born[-1].isoformat()
+
+    def has_ended() -> bool:
+        born.append(born[0] - timedelta(minutes=len(born)))
+        return len(born) > 3
+
+    told: list[str] = []
+    monkeypatch.setattr(Objects, "_start", lambda objects, workflow: None)
+    monkeypatch.setattr(Objects, "_observe", as_if_there_were_no_controller)
+    with opened_wire(embedded_settings) as url:
+        settings = Settings.load({"backend": "argo", "argo_server": url, "namespace": NAMESPACE})
+        backend = open_backend(settings)
+        backend.deploy(one_step(""))
+        selection = select(run := backend.trigger("onestep", {}), settings)
+        assert list(follow_logs(selection, settings, has_ended, told.append)) == []
+    assert told[0] == f"run {run} waits to begin"
+    assert len(told) == 2
+    assert told[1].startswith(f"run {run} waits to begin: no controller has taken it up; does one watch namespace")
 
 
 def test_what_a_run_runs_is_not_known_before_the_controller_has_taken_it_up(

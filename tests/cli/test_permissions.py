@@ -6,17 +6,19 @@ import fnmatch
 import http.client
 import json
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from inspect import getmembers, isfunction
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import yaml
-from command_line import mfhera, write_flow
+from command_line import LINEAR, mfhera, write_flow
 from s3_server import S3Server
+from webhook import opened_webhook
 
 from metaflow_hera import Flow, deploy, namespace
 from metaflow_hera.backends import Backend
@@ -24,10 +26,20 @@ from metaflow_hera.backends.embedded import stop_engine
 from metaflow_hera.backends.permissions import OPERATIONS, deployers
 from metaflow_hera.deploy.iam import Role, policy
 from metaflow_hera.errors import ConflictError
+from metaflow_hera.naming import RunKeys, data_key
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import ABSENT
 
+HOOKS = """
+def told(run):
+    print("told of", run.pathspec)
+
+
+@exit_hook(on_success=[told])
+"""
+
 FLOW = """
+@card
 @step
 def start(self):
     import os
@@ -44,7 +56,27 @@ def work(self):
 def join(self, inputs):
     with S3(run=self) as s3:
         s3.put("mine", "text")
-    self.next(self.end)
+    self.next(self.spread)
+
+@step
+def spread(self):
+    self.next(self.gang, num_parallel=2)
+
+@parallel
+@step
+def gang(self):
+    self.next(self.gathered)
+
+@step
+def gathered(self, inputs):
+    self.count = 0
+    self.next(self.again)
+
+@step
+def again(self):
+    self.count += 1
+    self.going = "on" if self.count < 2 else "out"
+    self.next({"on": self.again, "out": self.end}, condition="going")
 
 @step
 def end(self):
@@ -131,6 +163,7 @@ class Listener:
 
     target: str
     asked: list[Asked] = field(default_factory=list)
+    refuses: Callable[[Asked], bool] = lambda asked: False
 
     @property
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -143,8 +176,12 @@ class Listener:
                 """It is asked a lot."""
 
             def answer(self) -> None:
-                listener.asked.append(_asked(self.command, self.path))
+                asked = _asked(self.command, self.path)
+                listener.asked.append(asked)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if listener.refuses(asked):
+                    self.refuse()
+                    return
                 connection = http.client.HTTPConnection(urlsplit(listener.target).netloc)
                 connection.request(self.command, self.path, body, dict(self.headers))
                 answer = connection.getresponse()
@@ -158,6 +195,13 @@ class Listener:
                 self.end_headers()
                 self.wfile.write(content)
                 connection.close()
+
+            def refuse(self) -> None:
+                content = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+                self.send_response_only(403)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = answer
 
@@ -214,7 +258,7 @@ def _listed(value: str | list[str]) -> list[str]:
 def test_the_printed_policies_suffice_and_allow_nothing_that_is_not_asked_for(listener: Listener, s3: S3Server) -> None:
     bucket = s3.uri.removeprefix("s3://").partition("/")[0]
     policies = {role: mfhera("iam-policy", role, "--datastore", s3.uri, env=dict(s3.environment)).json for role in Role}
-    deployed = deploy(write_flow("Asking", FLOW))
+    deployed = deploy(write_flow("Asking", FLOW, header=HOOKS))
     deployed.rollback(deployed.version)
     by_deployers = [*listener.asked]
     listener.asked.clear()
@@ -224,9 +268,11 @@ def test_the_printed_policies_suffice_and_allow_nothing_that_is_not_asked_for(li
     namespace(None)
     run = Flow("Asking").latest_run
     assert run is not None
-    assert run.successful, run["join"].task.stderr
+    assert run.successful, mfhera("logs", run.id).stdout
     assert len(run["start"].task.data.large) == 1 << 20
     by_readers = [*listener.asked]
+    kinds = {each.key.partition("/Asking/")[2].partition("/")[0] for each in by_pods if each.action == "s3:PutObject"}
+    assert kinds >= {"runs", "index", "exits"}
     for role, asked in ((Role.DEPLOYERS, by_deployers), (Role.PODS, by_pods), (Role.READERS, by_readers)):
         assert asked
         assert [each for each in asked if not allows(policies[role], bucket, each)] == []
@@ -238,6 +284,56 @@ def test_the_printed_policies_suffice_and_allow_nothing_that_is_not_asked_for(li
     assert not any(allows(policies[Role.READERS], bucket, each) for each in written)
     elsewhere = policy(Role.PODS, f"s3://{bucket}/users")
     assert not any(allows(elsewhere, bucket, each) for each in (*by_pods, *by_readers))
+
+
+KEYS_OF = {
+    "exit": (5,),
+    "index": (1.5,),
+    "step_prefix": ("s",),
+    "task_prefix": ("s", "3.7"),
+    "iterations_prefix": ("s", "3.7"),
+    "attempt": ("s", "3.7~1", 0),
+    "log": ("stdout", 0),
+    "log_prefix": ("stderr",),
+    "done": ("hook",),
+    "output": (7,),
+}
+"""What the keys are asked for that are made by methods: one that is new here is one that pods may have to write."""
+
+
+@pytest.mark.parametrize("prefix", ["", "/teams/one"])
+def test_pods_may_write_every_key_of_a_run_that_there_is(prefix: str) -> None:
+    pods = policy(Role.PODS, f"s3://bucket{prefix}")
+    run = RunKeys("F", "argo-f-x1")
+    keys = [data_key("ab" * 32)]
+    for each in (run, run.attempt("s", "0", 0), run.exit(5)):
+        own = {field.name for field in fields(each)}
+        names = [name for name, _ in getmembers(type(each)) if not name.startswith("_") and name not in own]
+        made = (getattr(each, name)(*KEYS_OF[name]) if name in KEYS_OF else getattr(each, name) for name in names)
+        keys += [key if isinstance(key, str) else key.prefix for key in made]
+    whole = [f"{prefix}/{key}".lstrip("/") for key in keys]
+    assert len(whole) > 20
+    assert [key for key in whole if not allows(pods, "bucket", Asked("s3:PutObject", key))] == []
+
+
+def test_a_datastore_that_takes_nothing_of_an_end_costs_neither_hooks_nor_the_telling_of_people(
+    listener: Listener, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener.refuses = lambda asked: asked.action == "s3:PutObject" and "/exits/" in asked.key
+    hooks = tmp_path / "hooks"
+    header = f"def note(run):\n    open({str(hooks)!r}, 'a').write(run.pathspec)\n\n@exit_hook(on_success=[note])"
+    with opened_webhook() as slack:
+        monkeypatch.setenv("MFHERA_SLACK_WEBHOOK_URL", slack.url)
+        deployed = deploy(write_flow("Ending", LINEAR, header=header), notify_on_success=True)
+        run = deployed.trigger().wait(timeout=120, check=False)
+    assert run.successful
+    assert hooks.read_text() == f"Ending/{run.id}"
+    assert [event["text"] for event in slack.events] == [f":white_check_mark: Ending/{run.id} succeeded"]
+    done = mfhera("logs", run.id, "--exit")
+    assert (done.code, done.stdout) == (1, "")
+    assert (
+        f"its exit step could not write below Ending/exits/{run.id}/ in {s3.uri}, or its pod never ran" in done.stderr
+    )
 
 
 def test_a_large_upload_that_is_given_up_is_allowed_to_be(listener: Listener, s3: S3Server) -> None:

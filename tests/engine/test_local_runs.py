@@ -71,7 +71,7 @@ def test_a_store_that_refuses_output_does_not_end_the_run(tmp_path: Path, capsys
     )
     assert run.run().phase is Phase.SUCCEEDED
     assert ("start/0", "stdout", "hello") in run.heard.lines
-    assert "some of the task's output is not stored yet" in capsys.readouterr().err
+    assert "some of what was printed is not stored yet" in capsys.readouterr().err
 
 
 def test_everything_printed_is_kept_and_also_what_grandchildren_print(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from metaflow_hera import FlowSpec, exit_hook, run, step
+from metaflow_hera.deploy.exit_logs import read_exit_logs
 from metaflow_hera.deploy.source import check_flow
-from metaflow_hera.errors import FlowError, RunFailedError
+from metaflow_hera.errors import FlowError, RunFailedError, UnknownRunError
 from metaflow_hera.flow.exit_hooks import HookGroup, hook_groups, hooks_of
 from metaflow_hera.flow.load import load_flow
 from metaflow_hera.flow.source import file_of
+from metaflow_hera.settings import Settings
 
 
 def note(text: str) -> None:
@@ -94,6 +96,12 @@ def test_hooks_of_a_run_that_succeeded_are_called_in_processes_of_their_own(capf
     assert made.successful
 
 
+def test_what_hooks_of_a_terminal_printed_is_not_stored_and_that_is_told() -> None:
+    made = run(Hooked)
+    with pytest.raises(UnknownRunError, match="it ran in a terminal, and what exit hooks printed was shown there"):
+        list(read_exit_logs(made.pathspec, Settings.load(), ("stdout", "stderr")))
+
+
 def test_hooks_of_a_run_that_failed_are_called() -> None:
     with pytest.raises(RunFailedError):
         run(Fails)
@@ -103,7 +111,6 @@ def test_hooks_of_a_run_that_failed_are_called() -> None:
 
 def test_what_went_wrong_with_a_hook_is_told(tmp_path: Path) -> None:
     from metaflow_hera.deploy.local import LocalChoices, Unheard, prepare_run
-    from metaflow_hera.settings import Settings
 
     told: list[str] = []
     ready = prepare_run(check_flow(Base), {}, LocalChoices(), Settings.load())

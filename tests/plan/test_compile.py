@@ -534,6 +534,8 @@ def test_the_secret_of_the_channels_is_named_by_the_container_that_tells_people_
     assert container(plan, "exit").optional_secrets == ("channels",)
     assert container(plan, "exit-hooks").optional_secrets == ()
     assert exit_command(plan, "exit").notify == ("error",)
+    assert exit_command(plan, "exit").secret == "channels"
+    assert exit_command(plan, "exit-hooks").secret == ""
     assert exit_command(plan, "exit").link == "https://argo/workflows/team/{{workflow.name}}"
     assert exit_command(plan, "exit-hooks").notify == ()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from containers import RUN, Deployment, deploy, steps
+from webhook import opened_webhook
 
 from metaflow_hera.command import ExitCommand
 from metaflow_hera.records import runs, tasks
@@ -498,3 +499,29 @@ def test_hooks_are_called_again_when_the_run_was_taken_up_and_ends_anew(director
 def test_hooks_of_the_other_image_alone_are_called_in_it(directory_store: Store, tmp_path: Path) -> None:
     deployment, command = with_hooks(directory_store, tmp_path)
     assert "quick" not in deployment.end(deployment.begin(replace(command, image="other:1"))).stdout
+
+
+def test_hooks_are_called_and_people_are_told_where_the_store_keeps_nothing_of_it(
+    directory_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, command = with_hooks(directory_store, tmp_path)
+    (Path(directory_store.uri) / "F/exits").write_text("in the way")
+    with opened_webhook() as slack:
+        monkeypatch.setenv("MFHERA_SLACK_WEBHOOK_URL", slack.url)
+        done = deployment.end(deployment.begin(replace(command, notify=("error",))))
+
+    assert done.code == 0
+    assert [event["text"] for event in slack.events] == [f":rotating_light: F/{RUN} failed"]
+    for line in ("Slack was told how the run ended", "quick True False", "slow began"):
+        assert done.stdout.count(f"{line}\n") == 1
+    for fact in ("Slack was told how the run ended", "the exit hook quick was called", "the exit hook slow was called"):
+        assert f"that {fact} cannot be written down, so a pod that takes over does it anew: datastore" in done.stdout
+    assert "some of what was printed is not stored yet: datastore" in done.stderr
+
+
+def test_a_secret_of_channels_that_is_missing_is_named(directory_store: Store, tmp_path: Path) -> None:
+    deployment, command = with_hooks(directory_store, tmp_path)
+    done = deployment.end(deployment.begin(replace(command, notify=("error",), secret="channels")))
+    assert "is set; the Secret 'channels' is missing in the run's namespace, or has none of these keys\n" in done.stdout
+    alone = deployment.end(deployment.begin(replace(command, notify=("error",))))
+    assert "MFHERA_INCIDENT_IO_API_KEY is set\n" in alone.stdout

@@ -223,6 +223,7 @@ def test_a_webhook_that_fails_fails_no_task_and_is_told(
     assert done.code == 0
     assert done.stderr.count("event 'metaflow.p.prod.F.start'") == 1
     assert "flows that wait for it are not started" in done.stderr
+    assert deployment.log("stderr", "start").endswith("flows that wait for it are not started\n")
     assert deployment.record("start").status == "succeeded"
 
 

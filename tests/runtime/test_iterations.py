@@ -59,6 +59,18 @@ def run_loop(deployment: Deployment, **options: object) -> Finished:
     return deployment.run("again", repeats="yes", **options)
 
 
+def test_an_event_of_a_loop_that_cannot_be_published_is_told_in_the_log_of_its_last_iteration(
+    directory_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFHERA_EVENTS_URL", "nonsense")
+    deployment = deploy_loop(directory_store, tmp_path, times=2)
+    done = run_loop(deployment, publishes=("metaflow.F.again",))
+    told = "event 'metaflow.F.again': 'nonsense' is no address"
+    assert (done.code, done.stderr.count(told)) == (0, 1)
+    assert told in deployment.log("stderr", "again", "0~1")
+    assert told not in deployment.log("stderr", "again", "0~0")
+
+
 def numbers(deployment: Deployment) -> list[tuple[str, list[int]]]:
     """The iterations that began, with their attempts."""
     paths = tasks.paths(deployment.store, deployment.keys, "again")
