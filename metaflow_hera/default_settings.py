@@ -9,6 +9,12 @@ from pathlib import Path
 
 from metaflow_hera.config_files import user_folder
 
+DEPLOYED_WORKERS = 100
+"""How many items of each foreach of a deployment may be active at once, unless its deployer says otherwise."""
+
+LOCAL_WORKERS = 16
+"""How many tasks of a run on this machine may be active at once, unless its user says otherwise."""
+
 
 def default_values(environ: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """The values of settings that have a default."""

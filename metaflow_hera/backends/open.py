@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from metaflow_hera.backends import Backend
-from metaflow_hera.backends.cluster import ClusterBackend
 from metaflow_hera.backends.embedded import EmbeddedBackend
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
@@ -15,11 +14,14 @@ def open_backend(settings: Settings) -> Backend:
     if settings.backend == "kubernetes":
         return _kubernetes(settings)
     from metaflow_hera.backends.argo_server_api import ArgoServerApi  # Hera's service, which takes a second
+    from metaflow_hera.backends.cluster import ClusterBackend
 
     return ClusterBackend("argo", ArgoServerApi(settings), settings)
 
 
 def _kubernetes(settings: Settings) -> Backend:
+    from metaflow_hera.backends.cluster import ClusterBackend
+
     try:
         from metaflow_hera.backends.kubernetes_api import KubernetesApi  # needs an extra, and a quarter of a second
     except ModuleNotFoundError as error:

@@ -12,7 +12,8 @@ from metaflow_hera.backends import Phase
 from metaflow_hera.cli.follow import follow, interruptible
 from metaflow_hera.cli.output import print_json, tell, write_file
 from metaflow_hera.cli.run import Shown
-from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
+from metaflow_hera.default_settings import DEPLOYED_WORKERS
+from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.one_off import submit_checked
 from metaflow_hera.deploy.source import CheckedFlow
 from metaflow_hera.deploy.triggered import TriggeredRun

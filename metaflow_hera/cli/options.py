@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, LOCAL_WORKERS
+from metaflow_hera.default_settings import DEPLOYED_WORKERS, LOCAL_WORKERS
 from metaflow_hera.settings import BACKENDS, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,7 +11,6 @@ from metaflow_hera.cli.flow_help import shown_text
 from metaflow_hera.cli.options import json_option, place_options, settings_of
 from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
 from metaflow_hera.deploy import runs as use_cases
-from metaflow_hera.deploy.events import event_name
 from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
 from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.naming import pathspec
@@ -89,8 +88,11 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
 def _print_parameters(status: RunStatus) -> None:
     """What the run was given; an event is told by its name, and may give a value that is none here."""
     payloads = {name: value for name, value in status.parameters.items() if name.startswith(RESERVED_PARAMETER_PREFIX)}
-    for payload in payloads.values():
-        click.echo(f"  started by {event_name(payload)}")
+    if payloads:
+        from metaflow_hera.deploy.started_by_events import event_name  # few runs are
+
+        for payload in payloads.values():
+            click.echo(f"  started by {event_name(payload)}")
     for name, value in status.parameters.items():
         if name not in payloads and not (payloads and value == NONE):
             click.echo(f"  --{name} {shown_text(value)}")

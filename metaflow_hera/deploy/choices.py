@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from metaflow_hera.default_settings import DEPLOYED_WORKERS
 from metaflow_hera.deploy.lifecycle import Lifecycle
-
-DEPLOYED_WORKERS = 100
-"""How many items of each foreach of a deployment may be active at once, unless its deployer says otherwise."""
-
-LOCAL_WORKERS = 16
-"""How many tasks of a run on this machine may be active at once, unless its user says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

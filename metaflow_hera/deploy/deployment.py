@@ -12,7 +12,8 @@ from metaflow_hera.backends import Deployment
 from metaflow_hera.backends.embedded import not_honoured
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.config_files import project_table
-from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, Choices
+from metaflow_hera.default_settings import DEPLOYED_WORKERS
+from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.compilation import Compiled, compile_flow, describe_package
 from metaflow_hera.deploy.deployed_flows import DeployedFlow
 from metaflow_hera.deploy.ground import look_for

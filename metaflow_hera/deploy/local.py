@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaflow_hera.command import TaskCommand
+from metaflow_hera.default_settings import DEPLOYED_WORKERS, LOCAL_WORKERS
 from metaflow_hera.deploy.arguments import Arguments, run_arguments, to_texts
-from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, LOCAL_WORKERS, Choices
+from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.source import CheckedFlow, FlowLike, check_flow
 from metaflow_hera.deploy.telling import Tell, silent

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from metaflow_hera.client.objects import nearest
 from metaflow_hera.command import TaskCommand
+from metaflow_hera.default_settings import DEPLOYED_WORKERS, LOCAL_WORKERS
 from metaflow_hera.deploy.arguments import Arguments
-from metaflow_hera.deploy.choices import DEPLOYED_WORKERS, LOCAL_WORKERS, Choices
+from metaflow_hera.deploy.choices import Choices
 from metaflow_hera.deploy.launching import LaunchOptions
 from metaflow_hera.deploy.local import LocalChoices, LocalRun, Unheard, local_options
 from metaflow_hera.deploy.resumption import CurrentCode, Resumption, new_arguments, refuse_unresumable

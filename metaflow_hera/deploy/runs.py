@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from metaflow_hera.backends import RunStatus
+from metaflow_hera.backends import Backend, RunStatus
 from metaflow_hera.backends.absent import some_of
 from metaflow_hera.backends.open import open_backend
 from metaflow_hera.client import Run
-from metaflow_hera.deploy.events import with_values_of_events
 from metaflow_hera.deploy.gone import end_if_gone
 from metaflow_hera.deploy.recorded import (
     brief_status,
@@ -23,6 +22,7 @@ from metaflow_hera.deploy.recorded import (
 )
 from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
+from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
@@ -73,8 +73,16 @@ def _status(flow: str, run: str, settings: Settings) -> RunStatus:
             _end_if_gone(flow, run, settings)  # its records tell the rest
         else:
             record_end(found, settings)
-            return with_values_of_events(found, backend)
+            return _as_begun(found, backend)
     return recorded_status(open_records(settings), flow, run)
+
+
+def _as_begun(found: RunStatus, backend: Backend) -> RunStatus:
+    if not any(name.startswith(RESERVED_PARAMETER_PREFIX) for name in found.parameters):
+        return found
+    from metaflow_hera.deploy.started_by_events import with_values_of_events  # few runs are started by events
+
+    return with_values_of_events(found, backend)
 
 
 def _end_if_gone(flow: str, run: str, settings: Settings) -> EndRecord | None:

@@ -11,7 +11,6 @@ from typing import Final
 
 from metaflow_hera.notifications import incident_io, pager_duty, slack
 from metaflow_hera.notifications.message import Channel, RunEnd
-from metaflow_hera.notifications.wire import send
 from metaflow_hera.settings import Settings
 
 CHANNELS: Final[tuple[Channel, ...]] = (slack.CHANNEL, pager_duty.CHANNEL, incident_io.CHANNEL)
@@ -24,6 +23,8 @@ def channels_of(settings: Settings) -> tuple[Channel, ...]:
 
 def notify(end: RunEnd, settings: Settings, is_done: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """Tell every channel that *is_done* does not know yet; gives its name, empty if that failed, and a sentence."""
+    from metaflow_hera.notifications.wire import send  # HTTP, which those who only ask for names do without
+
     channels = channels_of(settings)
     if not channels:
         where = f"; the Secret {end.secret!r} is missing in the run's namespace, or has none of these keys"
