@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from argo_wire import Objects
 from backend_plans import FLOW, one_step
+from real_servers import ARGO_SERVER
 
 from metaflow_hera.argo.manifest import manifests
 from metaflow_hera.backends import Action, Backend, Phase
@@ -109,6 +110,10 @@ def test_what_is_deployed_is_listed_with_when_that_was_done(
     open_backend(argo_settings).delete(NAME)
 
 
+of_the_wire = pytest.mark.skipif(bool(ARGO_SERVER), reason="a real server knows what it takes, and its controller acts")
+
+
+@of_the_wire
 def test_what_another_version_of_ours_wrote_is_deleted_by_its_owner(argo_settings: Settings) -> None:
     (document,) = manifests(one_step("", NAME))
     document["metadata"]["annotations"][Annotations.DEPLOYER] = argo_settings.user
@@ -218,6 +223,7 @@ def test_a_run_of_somebody_else_is_refused_by_all_that_takes_a_run_and_stays_as_
         api.delete("Workflow", name)
 
 
+@of_the_wire
 def test_a_run_that_nobody_has_taken_up_yet_is_that_of_its_template(
     argo_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
