@@ -95,6 +95,7 @@ def test_runs_are_listed_newest_first(backend: Backend) -> None:
     backend.deploy(one_step("", "one"))
     backend.deploy(one_step("", "two"))
     runs = [backend.trigger(name, {}) for name in ("one", "two", "one")]
+    wait_for(lambda: set(runs) <= {status.run for status in backend.runs()})  # the Argo Server lists a moment late
     assert [status.run for status in backend.runs() if status.run in runs] == runs[::-1]
     assert [status.run for status in backend.runs("one")] == [runs[2], runs[0]]
     for run in runs:
