@@ -212,6 +212,7 @@ def test_an_engine_that_is_killed_between_events_starts_each_run_once(settings: 
         pid = engine_status(settings).pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+        wait_for(lambda pid=pid: engine_status(settings).pid != pid)  # it holds its lock until the system has ended it
     up.trigger(rows=3)  # starts an engine again
     statuses = ended(settings, down.name, count=4)
     assert sorted(run_of(status).data.doubled for status in statuses) == [0, 2, 4, 6]
