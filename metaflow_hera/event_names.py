@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 RESERVED_PARAMETER_PREFIX = "mfhera-"
 """What the names of our own parameters of workflows begin with; a flow's never do."""
 
@@ -13,6 +15,15 @@ def event_parameter(index: int) -> str:
     'mfhera-event-0'
     """
     return f"{RESERVED_PARAMETER_PREFIX}event-{index}"
+
+
+def event_payloads(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Those of a run's parameters that carry payloads of events.
+
+    >>> event_payloads({"alpha": "1", "mfhera-event-0": "{}"})
+    {'mfhera-event-0': '{}'}
+    """
+    return {name: text for name, text in parameters.items() if name.startswith(RESERVED_PARAMETER_PREFIX)}
 
 
 END_EVENT = "end"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metaflow_hera.backends import Backend
+from metaflow_hera.backends.api import ArgoApi
 from metaflow_hera.backends.embedded import EmbeddedBackend
 from metaflow_hera.errors import BackendError
 from metaflow_hera.settings import Settings
@@ -11,17 +12,16 @@ from metaflow_hera.settings import Settings
 def open_backend(settings: Settings) -> Backend:
     if settings.backend == "embedded":
         return EmbeddedBackend(settings)
+    from metaflow_hera.backends.cluster import ClusterBackend  # of no use to the embedded one
+
     if settings.backend == "kubernetes":
-        return _kubernetes(settings)
+        return ClusterBackend("kubernetes", _kubernetes_api(settings), settings)
     from metaflow_hera.backends.argo_server_api import ArgoServerApi  # Hera's service, which takes a second
-    from metaflow_hera.backends.cluster import ClusterBackend
 
     return ClusterBackend("argo", ArgoServerApi(settings), settings)
 
 
-def _kubernetes(settings: Settings) -> Backend:
-    from metaflow_hera.backends.cluster import ClusterBackend
-
+def _kubernetes_api(settings: Settings) -> ArgoApi:
     try:
         from metaflow_hera.backends.kubernetes_api import KubernetesApi  # needs an extra, and a quarter of a second
     except ModuleNotFoundError as error:
@@ -30,4 +30,4 @@ def _kubernetes(settings: Settings) -> Backend:
         raise BackendError(
             "the backend 'kubernetes' needs the extra of that name: pip install 'metaflow-hera[kubernetes]'"
         ) from error
-    return ClusterBackend("kubernetes", KubernetesApi(settings), settings)
+    return KubernetesApi(settings)

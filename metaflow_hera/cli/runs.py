@@ -11,7 +11,7 @@ from metaflow_hera.cli.flow_help import shown_text
 from metaflow_hera.cli.options import json_option, place_options, settings_of
 from metaflow_hera.cli.output import colored, duration, moment, print_json, print_table, tell, tell_where
 from metaflow_hera.deploy import runs as use_cases
-from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
+from metaflow_hera.event_names import event_payloads
 from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.naming import pathspec
 from metaflow_hera.settings import DEFAULT, Settings
@@ -87,7 +87,7 @@ def status(run: str, datastore: str | None, backend: str | None, as_json: bool) 
 
 def _print_parameters(status: RunStatus) -> None:
     """What the run was given; an event is told by its name, and may give a value that is none here."""
-    payloads = {name: value for name, value in status.parameters.items() if name.startswith(RESERVED_PARAMETER_PREFIX)}
+    payloads = event_payloads(status.parameters)
     if payloads:
         from metaflow_hera.deploy.started_by_events import event_name  # few runs are
 

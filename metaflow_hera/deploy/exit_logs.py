@@ -12,8 +12,7 @@ from metaflow_hera.deploy.recorded import open_records, recorded_status
 from metaflow_hera.deploy.runs import locate, status
 from metaflow_hera.errors import BackendError, UnknownRunError, UsageError
 from metaflow_hera.naming import RunKeys, pathspec, workflow_of_run
-from metaflow_hera.plan.records import Container, Plan
-from metaflow_hera.plan.text import render
+from metaflow_hera.plan.one_off import exit_commands_of
 from metaflow_hera.records import runs
 from metaflow_hera.settings import Settings
 from metaflow_hera.store import Store
@@ -59,7 +58,7 @@ def _reason(keys: RunKeys, store: Store, settings: Settings) -> str:
         "tells, and `mfhera iam-policy pods` prints what pods must be allowed"
     )
     try:
-        commands = _exit_commands(open_backend(settings).plan(keys.run))
+        commands = exit_commands_of(open_backend(settings).plan(keys.run))
     except BackendError:  # its Workflow is gone or out of reach, and with it what was to be done at its end
         return f"it has no exit hooks and told nobody, or was terminated, or {lost}"
     wanted = ExitCommand.ON_SUCCESS if found.phase == runs.SUCCEEDED else ExitCommand.ON_ERROR
@@ -76,10 +75,3 @@ def _status(keys: RunKeys, store: Store, settings: Settings) -> RunStatus:
         return status(pathspec(keys.flow, keys.run), settings)
     except BackendError:
         return recorded_status(store, keys.flow, keys.run)
-
-
-def _exit_commands(plan: Plan) -> list[ExitCommand]:
-    """What is done at the ends of runs of a Plan."""
-    containers = (template for template in plan.by_name.values() if isinstance(template, Container))
-    words = [tuple(map(render, container.args)) for container in containers]
-    return [ExitCommand.parse(each) for each in words if each[:1] == (ExitCommand.verb,)]

@@ -54,7 +54,7 @@ def _is_there(record: RunRecord, backend: Backend) -> bool:
     except UnknownRunError:
         return False
     except ForeignRunError:
-        return True
+        pass
     return True
 
 

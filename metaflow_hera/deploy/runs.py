@@ -22,7 +22,7 @@ from metaflow_hera.deploy.recorded import (
 )
 from metaflow_hera.deploy.rights import deployed_as
 from metaflow_hera.errors import NotDeployedError, UnknownRunError, UsageError
-from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
+from metaflow_hera.event_names import event_payloads
 from metaflow_hera.labels import Annotations
 from metaflow_hera.naming import RunKeys, pathspec, workflow_of_run
 from metaflow_hera.records import runs as run_records
@@ -78,7 +78,7 @@ def _status(flow: str, run: str, settings: Settings) -> RunStatus:
 
 
 def _as_begun(found: RunStatus, backend: Backend) -> RunStatus:
-    if not any(name.startswith(RESERVED_PARAMETER_PREFIX) for name in found.parameters):
+    if not event_payloads(found.parameters):
         return found
     from metaflow_hera.deploy.started_by_events import with_values_of_events  # few runs are started by events
 

@@ -7,20 +7,19 @@ from dataclasses import replace
 
 from metaflow_hera.backends import Backend, RunStatus
 from metaflow_hera.errors import BackendError, ManifestError, ParameterError
-from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX
+from metaflow_hera.event_names import event_payloads
 from metaflow_hera.plan.one_off import events_of
 from metaflow_hera.runtime.events import told_by_events
 
 
 def with_values_of_events(status: RunStatus, backend: Backend) -> RunStatus:
     """A status with the parameters that the run has from the events which started it, besides those events."""
-    payloads = {name: text for name, text in status.parameters.items() if name.startswith(RESERVED_PARAMETER_PREFIX)}
     names = dict.fromkeys(status.parameters, None)
     try:
         texts = told_by_events(events_of(backend.plan(status.run)), names, status.parameters).texts
     except (ParameterError, BackendError, ManifestError):  # the start step tells of the first; the others can wait
         return status
-    return replace(status, parameters={**texts, **payloads})
+    return replace(status, parameters={**texts, **event_payloads(status.parameters)})
 
 
 def event_name(payload: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeGuard
 
-from metaflow_hera.command import TaskCommand
+from metaflow_hera.command import ExitCommand, TaskCommand
 from metaflow_hera.labels import Annotations
 from metaflow_hera.plan.options import RUN_OF_WORKFLOW
 from metaflow_hera.plan.records import Container, Plan, Template
@@ -30,6 +30,12 @@ def events_of(plan: Plan) -> tuple[str, ...]:
     return next((command.events for command in commands if command.events), ())
 
 
+def exit_commands_of(plan: Plan) -> list[ExitCommand]:
+    """What is done at the ends of its runs."""
+    words = [_words(template) for template in plan.templates if isinstance(template, Container)]
+    return [ExitCommand.parse(each) for each in words if each[:1] == [ExitCommand.verb]]
+
+
 def with_workers(plan: Plan, workers: int) -> Plan:
     """The same with another limit for each foreach that has one."""
     templates = tuple(
@@ -44,7 +50,11 @@ def _is_step(template: Template) -> TypeGuard[Container]:
 
 
 def _command(container: Container) -> TaskCommand:
-    return TaskCommand.parse([render(word) for word in container.args])
+    return TaskCommand.parse(_words(container))
+
+
+def _words(container: Container) -> list[str]:
+    return [render(word) for word in container.args]
 
 
 def _told(container: Container, told: Mapping[str, str | tuple[str, ...]]) -> Container:

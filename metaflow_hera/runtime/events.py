@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from metaflow_hera.errors import ParameterError
-from metaflow_hera.event_names import RESERVED_PARAMETER_PREFIX, event_parameter
+from metaflow_hera.event_names import event_parameter, event_payloads
 from metaflow_hera.flow.parameters import NONE
 from metaflow_hera.records.codec import decode
 from metaflow_hera.records.events import Awaited, cause_of
@@ -29,10 +29,11 @@ def told_by_events(events: Sequence[str], separators: Mapping[str, str | None], 
     *events* are those of a `TaskCommand`, *separators* has the parameters of the flow. `ParameterError` for an event
     that is none.
     """
-    own = {name: text for name, text in texts.items() if not name.startswith(RESERVED_PARAMETER_PREFIX)}
+    payloads = event_payloads(texts)
+    own = {name: text for name, text in texts.items() if name not in payloads}
     causes = []
     for number, written in enumerate(events):
-        text = texts.get(event_parameter(number))
+        text = payloads.get(event_parameter(number))
         if text is None:
             continue
         awaited = decode(Awaited, written.encode())

@@ -26,8 +26,10 @@ def leave(code: int) -> NoReturn:
 
 
 def end_copy(error: BaseException | None) -> NoReturn:
-    """End a fork that came out of the user's code: the task is its parent's."""
-    if error is not None:
-        sys.stderr.write(failure_of(error).traceback)
-    flush_output()
-    os._exit(0 if error is None else 1)
+    """End a fork of a process that goes on: with 1 and a traceback on stderr if the fork failed, else with 0."""
+    try:
+        if error is not None:
+            sys.stderr.write(failure_of(error).traceback)
+    finally:
+        flush_output()
+        os._exit(0 if error is None else 1)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NoReturn
 
 from metaflow_hera.naming import AttemptKeys
 from metaflow_hera.records.logs import STDERR, STDOUT, LogWriter
-from metaflow_hera.runtime.failures import failure_of
+from metaflow_hera.runtime.leaving import end_copy
 from metaflow_hera.runtime.streams import Output, copy_to, flush_output, print_to
 from metaflow_hera.store import Store
 
@@ -60,13 +59,10 @@ def _until_its_end(child: int, outputs: tuple[Output, ...]) -> int:
 
 
 def work_in_child(work: Callable[[], None]) -> NoReturn:
-    """Do *work*, and end the process: with 1 and a traceback on stderr if it failed, else with 0."""
-    code = 1
+    """Do *work*, and end the process as `end_copy` does."""
+    error: BaseException | None = None
     try:
         work()
-        code = 0
-    except BaseException as error:  # noqa: BLE001  (the user's code may raise anything when it is imported)
-        sys.stderr.write(failure_of(error).traceback)
-    finally:
-        flush_output()
-        os._exit(code)
+    except BaseException as raised:  # noqa: BLE001  (the user's code may raise anything when it is imported)
+        error = raised
+    end_copy(error)
